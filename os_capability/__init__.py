@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What THIS machine can give: CPUs, NUMA nodes and memory, read right from the kernel's own text."""
+
+from os_capability.cpuset import CpuSet
+from os_capability.detect import collect, load_driver, refresh
+from os_capability.errors import (
+    InvalidCpuSet,
+    InvalidDocument,
+    InvalidRoot,
+    OsCapabilityError,
+    SourceMissing,
+    SourceUnreadable,
+    UnparsableText,
+    UnsupportedPlatform,
+)
+from os_capability.model import Host, NumaTopology
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CpuSet",
+    "Host",
+    "InvalidCpuSet",
+    "InvalidDocument",
+    "InvalidRoot",
+    "NumaTopology",
+    "OsCapabilityError",
+    "SourceMissing",
+    "SourceUnreadable",
+    "UnparsableText",
+    "UnsupportedPlatform",
+    "collect",
+    "load_driver",
+    "refresh",
+]

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that can go wrong while reading a machine, as a small family of exceptions."""
+
+from __future__ import annotations
+
+__all__ = [
+    "InvalidCpuSet",
+    "InvalidDocument",
+    "InvalidRoot",
+    "MissingProgram",
+    "OsCapabilityError",
+    "SourceMissing",
+    "SourceUnreadable",
+    "UnparsableText",
+    "UnsupportedPlatform",
+]
+
+
+class OsCapabilityError(Exception):
+    """Base of every error this library raises on purpose; its text is one line a person can act on."""
+
+
+class UnsupportedPlatform(OsCapabilityError):
+    """No driver knows this operating system."""
+
+    def __init__(self, platform: str, known: tuple[str, ...]) -> None:
+        super().__init__(f"no driver for the platform {platform!r}; there are drivers for: {', '.join(known)}")
+        self.platform = platform
+        self.known = known
+
+
+class InvalidRoot(OsCapabilityError):
+    """The root handed to us is not a directory that holds a machine."""
+
+    def __init__(self, root: str, reason: str) -> None:
+        super().__init__(f"{root}: {reason}")
+        self.root = root
+        self.reason = reason
+
+
+class SourceUnreadable(OsCapabilityError):
+    """We could not look: a file or a program that has the facts did not give them."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        super().__init__(f"{source}: {reason}")
+        self.source = source
+        self.reason = reason
+
+
+class SourceMissing(SourceUnreadable):
+    """The file does not exist, or the kernel does not offer it on this machine."""
+
+
+class MissingProgram(SourceUnreadable):
+    """The program is not on the PATH."""
+
+
+class UnparsableText(OsCapabilityError):
+    """We looked and did not understand: names the source and the line number, and quotes the line."""
+
+    def __init__(self, source: str, line_number: int, line: str, reason: str) -> None:
+        quoted = line if len(line) <= 80 else line[:77] + "..."
+        super().__init__(f"{source}, line {line_number}: {reason}: {quoted!r}")
+        self.source = source
+        self.line_number = line_number
+        self.line = line
+        self.reason = reason
+
+
+class InvalidCpuSet(OsCapabilityError, ValueError):
+    """The text is not a kernel CPU list or mask."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        quoted = text if len(text) <= 80 else text[:77] + "..."
+        super().__init__(f"not a CPU set: {quoted!r}: {reason}")
+        self.text = text
+        self.reason = reason
+
+
+class InvalidDocument(OsCapabilityError, ValueError):
+    """The JSON document is not one of ours: names the path of the key at fault."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"document key {path}: {reason}")
+        self.path = path
+        self.reason = reason

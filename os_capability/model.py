@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a machine can give, as frozen values: the shape of the document ``os-capability/1``.
+
+Field names, nesting and order are the document's. Sizes are bytes, durations seconds, times aware UTC datetimes.
+``None`` means that this machine does not have it or does not say; it is never 0, -1 or an empty list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from os_capability import document
+from os_capability.cpuset import CpuSet
+
+__all__ = [
+    "Cache",
+    "Cpu",
+    "CpuKind",
+    "Host",
+    "HostWarning",
+    "HugePages",
+    "Limits",
+    "Memory",
+    "NodeHugePages",
+    "NumaNode",
+    "NumaTopology",
+    "Processor",
+    "Smt",
+    "System",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """The operating system and where it runs.
+
+    Attributes:
+        virtualization: the hypervisor under this system (``kvm``, ``vmware`` ...), ``None`` on bare metal or unknown.
+        boot_time: the kernel's own, from ``btime`` of ``/proc/stat``.
+        load_average: over 1, 5 and 15 minutes.
+        users: people logged in.
+        view: ``host``, or ``container`` where the facts are those a container is shown.
+    """
+
+    os_type: str | None
+    os: str | None
+    kernel: str | None
+    architecture: str | None
+    virtualization: str | None
+    boot_time: datetime | None
+    uptime_seconds: float | None
+    load_average: tuple[float, ...] | None
+    users: int | None
+    view: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smt:
+    """Simultaneous multithreading: the kernel's switch (``on``, ``off``, ``forceoff`` ...) and whether it is in use.
+
+    Source: Documentation/ABI/testing/sysfs-devices-system-cpu, ``/sys/devices/system/cpu/smt``.
+    """
+
+    control: str | None
+    active: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuKind:
+    """One kind of core of a hybrid machine: ``performance`` or ``efficiency`` on Intel, ``capacity-N`` elsewhere."""
+
+    name: str
+    cpus: CpuSet
+    threads_per_core: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processor:
+    """One logical CPU.
+
+    Attributes:
+        core: unique on the machine, equal for SMT siblings only; counted from 0 in CPU order. ``None`` when offline.
+        core_id, cluster, die, socket, book, drawer: the kernel's own numbers, which may repeat and have holes.
+        node: the NUMA node's id; ``None`` for a CPU in no node, or in several.
+        kind: the name of its `CpuKind`; ``None`` where all cores are alike.
+    """
+
+    id: int
+    online: bool
+    core: int | None = None
+    core_id: int | None = None
+    cluster: int | None = None
+    die: int | None = None
+    socket: int | None = None
+    book: int | None = None
+    drawer: int | None = None
+    node: int | None = None
+    kind: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cache:
+    """One physical cache: ``type`` is ``Data``, ``Instruction`` or ``Unified``."""
+
+    level: int
+    type: str
+    size_bytes: int | None
+    shared_cpus: CpuSet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cpu:
+    """Every CPU of the machine.
+
+    Attributes:
+        flags: each name once, those of the lowest CPU.
+        possible, present, online, offline, isolated, nohz_full: six different sets; ``offline`` is present less online.
+        sockets, cores, threads: counted over online CPUs, never multiplied.
+        kinds: more than one on hybrid machines only; otherwise empty.
+        vulnerabilities: the kernel's text by name.
+    """
+
+    vendor: str | None
+    model: str | None
+    family: str | None
+    flags: tuple[str, ...] | None
+    possible: CpuSet | None
+    present: CpuSet
+    online: CpuSet
+    offline: CpuSet
+    isolated: CpuSet | None
+    nohz_full: CpuSet | None
+    sockets: int | None
+    cores: int | None
+    threads: int
+    smt: Smt
+    kinds: tuple[CpuKind, ...]
+    processors: tuple[Processor, ...]
+    caches: tuple[Cache, ...] | None
+    vulnerabilities: Mapping[str, str] | None = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HugePages:
+    """The machine-wide pool of one huge page size, in pages. ``reserved`` is part of ``free``, ``surplus`` of ``total``.
+
+    Source: Documentation/admin-guide/mm/hugetlbpage.rst.
+    """
+
+    size_bytes: int
+    total: int | None
+    free: int | None
+    reserved: int | None
+    surplus: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeHugePages:
+    """One NUMA node's pool of one huge page size, in pages; the kernel counts reservations machine-wide only."""
+
+    size_bytes: int
+    total: int | None
+    free: int | None
+    surplus: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """The machine's memory, as ``/proc/meminfo`` gives it, in bytes.
+
+    Attributes:
+        available_estimated: True where the kernel gives no ``MemAvailable`` (before 3.14) and we applied its formula.
+        hugepages: idle pools are part of ``total_bytes``, never of ``available_bytes``.
+    """
+
+    total_bytes: int | None
+    free_bytes: int | None
+    available_bytes: int | None
+    available_estimated: bool
+    buffers_bytes: int | None
+    cached_bytes: int | None
+    slab_reclaimable_bytes: int | None
+    shmem_bytes: int | None
+    swap_total_bytes: int | None
+    swap_free_bytes: int | None
+    hugepages: tuple[HugePages, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumaNode:
+    """One NUMA node under the kernel's own id.
+
+    Attributes:
+        cpus: its online CPUs; empty for a node that is only memory.
+        memory_kind: what the memory is made of; ``None`` while nothing concludes it.
+        distances: to every online node by id, in the firmware's units (10 is local); ``None`` without a table.
+    """
+
+    id: int
+    cpus: CpuSet
+    memory_total_bytes: int | None
+    memory_free_bytes: int | None
+    memory_kind: str | None
+    hugepages: tuple[NodeHugePages, ...] | None
+    distances: Mapping[int, int] | None = field(hash=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumaTopology:
+    """The NUMA nodes by ascending id; ``synthetic`` when the kernel tells of none and node 0 stands for the machine."""
+
+    synthetic: bool
+    nodes: tuple[NumaNode, ...]
+
+    def node(self, node_id: int) -> NumaNode:
+        """Give the node with the kernel's id `node_id`.
+
+        Raises:
+            KeyError: there is no such node; ids may have holes.
+        """
+        for node in self.nodes:
+            if node.id == node_id:
+                return node
+        raise KeyError(node_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What binds the asking process: ``None`` is no limit, or none that we can see.
+
+    Attributes:
+        cgroup_version: 1 or 2, that of the controllers which limit CPU and memory.
+        cpus: the tightest cpuset up the cgroup tree.
+        cpu_quota: the tightest quota, in CPUs (1.5 is one and a half).
+        memory_bytes: the tightest memory limit.
+        affinity: the CPUs the scheduler may use for the process.
+    """
+
+    cgroup_version: int | None
+    cpus: CpuSet | None
+    cpu_quota: float | None
+    memory_bytes: int | None
+    affinity: CpuSet | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostWarning:
+    """Something about the facts that a reader should know: a stable ``code`` and one line for a person."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One machine at one moment: what `collect` returns and what the document holds."""
+
+    collected_at: datetime
+    hostname: str | None
+    machine_id: str | None
+    boot_id: str | None
+    system: System
+    cpu: Cpu
+    memory: Memory
+    numa: NumaTopology
+    limits: Limits
+    warnings: tuple[HostWarning, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Give the document ``os-capability/1``: only dict, list, str, int, float, bool and None."""
+        return document.to_document(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, object]) -> Host:
+        """Read a document back; keys it does not know are ignored.
+
+        Raises:
+            InvalidDocument: the schema is another one, a needed key is absent, or a value is of the wrong type.
+        """
+        return document.from_document(cls, data)

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All metadata is in setup.cfg; this file is for tools that still look for it."""
+
+from setuptools import setup
+
+setup()
