@@ -20,8 +20,8 @@ class CpuSet:
     The ids are the bits of one integer, so that union, intersection and comparison of sets of thousands of CPUs are
     single machine-word loops. `str()` gives the kernel's list form, ``0-3,8``; the empty set is ``""``.
 
-    Source: Documentation/core-api/printk-formats.rst (``%*pb`` and ``%*pbl``), Documentation/admin-guide/kernel-parameters.rst
-    (CPU lists with strides).
+    Source: Documentation/core-api/printk-formats.rst (``%*pb`` and ``%*pbl``),
+    Documentation/admin-guide/kernel-parameters.rst (CPU lists with strides).
     """
 
     __slots__ = ("_bits",)
@@ -43,9 +43,9 @@ class CpuSet:
 
     @classmethod
     def parse_list(cls, text: str) -> CpuSet:
-        """Read the kernel's list form: ``0-3,8``, strides ``0-62:2``, groups ``0-31:1/4``; blank text is the empty set.
+        r"""Read the kernel's list form: ``0-3,8``, strides ``0-62:2``, groups ``0-31:1/4``; blank is the empty set.
 
-        A trailing newline or NUL is allowed (some firmware tables leak a NUL: Kunpeng prints ``31\\n\\0``).
+        A trailing newline or NUL is allowed (some firmware tables leak a NUL: Kunpeng prints ``31\n\0``).
 
         Raises:
             InvalidCpuSet: the text is anything else.

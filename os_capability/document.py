@@ -29,7 +29,7 @@ def to_document(value: object) -> dict[str, object]:
 
 
 def from_document(cls: type[_Value], data: Mapping[str, object]) -> _Value:
-    """Build a `cls` from its document; keys it does not know are ignored, absent ones are unknown where that is allowed.
+    """Build a `cls` from its document; keys it does not know are ignored, absent ones are unknown where they may be.
 
     Raises:
         InvalidDocument: names the path of the key at fault.

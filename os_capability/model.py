@@ -144,7 +144,7 @@ class Cpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HugePages:
-    """The machine-wide pool of one huge page size, in pages. ``reserved`` is part of ``free``, ``surplus`` of ``total``.
+    """The machine-wide pool of one huge page size, in pages; ``reserved`` is inside ``free``, ``surplus`` in ``total``.
 
     Source: Documentation/admin-guide/mm/hugetlbpage.rst.
     """

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The facts as people want to see them: pure functions from a `Host` to text."""

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LinuxDriver: reads, parses and joins a Linux machine into a `Host`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from os_capability.cpuset import CpuSet
+from os_capability.errors import MissingProgram, OsCapabilityError, SourceUnreadable
+from os_capability.linux import paths, sysfs_source
+from os_capability.linux.agreement import disagreements
+from os_capability.linux.cpuinfo import CpuIdentity, parse_identity
+from os_capability.linux.host_root import HostRoot
+from os_capability.linux.readers import cpu as cpu_reader
+from os_capability.linux.readers import numa as numa_reader
+from os_capability.linux.readers.limits import read_limits
+from os_capability.linux.readers.memory import read_meminfo, read_memory
+from os_capability.linux.readers.system import read_name, read_system, refresh_system
+from os_capability.linux.sources import Sources
+from os_capability.linux.topology import Placement, join
+from os_capability.model import Cpu, CpuKind, Host, Processor, System
+
+if TYPE_CHECKING:
+    from os_capability.linux.lscpu_source import LscpuSource
+
+__all__ = ["LinuxDriver"]
+
+# In `auto` lscpu only checks and names: a machine where it hangs must not make people wait. lscpu 2.38 reads
+# scaling_cur_freq of every CPU whatever is asked, which takes 20 ms each on some drivers.
+_PATIENCE_SECONDS = {"auto": 2.0, "lscpu": 30.0}
+
+
+class LinuxDriver:
+    """Reads the Linux machine under a root; keeps the promises of `HostDriver`.
+
+    Raises:
+        InvalidRoot: `root` is no folder, or holds neither ``proc`` nor ``sys``.
+    """
+
+    def __init__(self, root: str = "/", source: str = "auto") -> None:
+        self._root = HostRoot(root)
+        self._lscpu_decides = source == "lscpu"
+        self._lscpu = None if source == "sysfs" else _lscpu_source(self._root, _PATIENCE_SECONDS[source])
+
+    def collect(self) -> Host:
+        """Read every fact; see `HostDriver.collect`."""
+        sources = Sources(self._root)
+        cpuinfo = sources.required(paths.CPUINFO)
+        sets = cpu_reader.read_cpu_sets(sources, cpuinfo)
+        placement = self._placement(sources, sets, cpuinfo)
+        meminfo = read_meminfo(sources)
+        memory = read_memory(sources, meminfo)
+        identity = parse_identity(cpuinfo or "")
+        system = read_system(sources, identity.flags or ())
+        identity, system = self._named_by_lscpu(sources, identity, system)
+        return Host(
+            collected_at=_now(),
+            hostname=read_name(sources, paths.HOSTNAME),
+            machine_id=read_name(sources, paths.MACHINE_ID),
+            boot_id=read_name(sources, paths.BOOT_ID),
+            system=system,
+            cpu=_cpu(sources, sets, placement, identity),
+            memory=memory,
+            numa=numa_reader.read_topology(sources, placement, memory),
+            limits=read_limits(sources),
+            warnings=sources.warnings,
+        )
+
+    def refresh(self, host: Host) -> Host:
+        """Read the fast facts again; see `HostDriver.refresh`."""
+        sources = Sources(self._root)
+        if _has_moved(sources, host):
+            return self.collect()
+        memory = read_memory(sources, read_meminfo(sources))
+        return replace(
+            host,
+            collected_at=_now(),
+            system=refresh_system(sources, host.system),
+            memory=memory,
+            numa=numa_reader.refresh_topology(sources, host.numa, memory),
+            limits=read_limits(sources),
+            warnings=tuple(dict.fromkeys((*host.warnings, *sources.warnings))),
+        )
+
+    def _placement(self, sources: Sources, sets: cpu_reader.CpuSets, cpuinfo: str | None) -> Placement:
+        if self._lscpu is not None and self._lscpu_decides:
+            return _placement_by_lscpu(sources, self._lscpu)
+        placement = sysfs_source.read_placement(sources, sets.present, sets.online, cpuinfo)
+        if self._lscpu is not None:
+            _check(sources, placement, self._lscpu)
+        return placement
+
+    def _named_by_lscpu(self, sources: Sources, identity: CpuIdentity, system: System) -> tuple[CpuIdentity, System]:
+        """Let lscpu name what no file does: decoded models, and the hypervisor that only CPUID tells."""
+        nameless = identity.vendor is None or identity.model is None or identity.model.startswith("0x")
+        # lscpu's look for a hypervisor is at the machine it runs on, whatever root it is given.
+        is_guest = self._root.is_live and system.virtualization is None and "hypervisor" in (identity.flags or ())
+        if self._lscpu is None or not (nameless or is_guest):
+            return identity, system
+        try:
+            summary = self._lscpu.summary()
+        except SourceUnreadable as error:
+            if not isinstance(error, MissingProgram):
+                sources.warn("lscpu-unavailable", f"no name from it: {error}")
+            return identity, system
+        if nameless:
+            vendor, model = summary.get("Vendor ID"), summary.get("Model name")
+            identity = identity._replace(vendor=identity.vendor or vendor, model=model or identity.model)
+        if is_guest and "Hypervisor vendor" in summary:
+            system = replace(system, virtualization=summary["Hypervisor vendor"].lower())
+        return identity, system
+
+
+def _lscpu_source(root: HostRoot, timeout_seconds: float) -> LscpuSource:
+    # Starting programs loads subprocess and what it needs, a fifth of the time in which sysfs alone answers.
+    from os_capability.linux.lscpu_source import LscpuSource
+
+    return LscpuSource(root, timeout_seconds)
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc).replace(microsecond=0)
+
+
+def _placement_by_lscpu(sources: Sources, lscpu: LscpuSource) -> Placement:
+    answer = lscpu.placement(with_ids=True)
+    if not answer.online:
+        raise SourceUnreadable("lscpu", "names no CPU that is online")
+    # It is silent about nodes that are only memory.
+    node_ids = sorted({*sysfs_source.read_node_ids(sources), *answer.node_cpus})
+    return answer._replace(node_cpus={node: answer.node_cpus.get(node, CpuSet()) for node in node_ids})
+
+
+def _check(sources: Sources, placement: Placement, lscpu: LscpuSource) -> None:
+    try:
+        answer = lscpu.placement(with_ids=False)
+    except OsCapabilityError as error:
+        sources.warn("lscpu-unavailable", f"the topology is that of sysfs alone: {error}")
+        return
+    for message in disagreements(placement, answer):
+        sources.warn("topology-disagreement", message)
+
+
+def _cpu(sources: Sources, sets: cpu_reader.CpuSets, placement: Placement, identity: CpuIdentity) -> Cpu:
+    kinds = cpu_reader.read_kinds(sources, placement.online)
+    kind_of = {cpu: name for name, cpus in kinds for cpu in cpus}
+    topology = join(placement, kind_of)
+    present = sets.present | placement.online
+    return Cpu(
+        vendor=identity.vendor,
+        model=identity.model,
+        family=identity.family,
+        flags=identity.flags,
+        possible=sets.possible,
+        present=present,
+        online=placement.online,
+        offline=present - placement.online,
+        isolated=sets.isolated,
+        nohz_full=sets.nohz_full,
+        sockets=topology.sockets,
+        cores=topology.cores,
+        threads=len(placement.online),
+        smt=cpu_reader.read_smt(sources),
+        kinds=tuple(
+            CpuKind(name=name, cpus=cpus, threads_per_core=_threads_per_core(topology.processors, cpus))
+            for name, cpus in kinds
+        ),
+        processors=topology.processors,
+        caches=cpu_reader.read_caches(sources, placement.online),
+        vulnerabilities=cpu_reader.read_vulnerabilities(sources),
+    )
+
+
+def _threads_per_core(processors: Sequence[Processor], cpus: CpuSet) -> int | None:
+    """Give the threads of each core among `cpus`; ``None`` where its cores differ or are not known."""
+    threads: dict[int | None, int] = {}
+    for processor in processors:
+        if processor.id in cpus:
+            threads[processor.core] = threads.get(processor.core, 0) + 1
+    counts = set(threads.values())
+    return counts.pop() if len(counts) == 1 and None not in threads else None
+
+
+def _has_moved(sources: Sources, host: Host) -> bool:
+    """Tell whether there are other CPUs or nodes than `host` has; a file the kernel lacks tells nothing."""
+    online = sources.cpus(paths.CPU_ONLINE)
+    nodes = sources.cpus(paths.NODE_ONLINE)
+    now_and_then = (
+        (online, host.cpu.online),
+        (sources.cpus(paths.CPU_PRESENT), host.cpu.present),
+        (sources.cpus(paths.CPU_POSSIBLE), host.cpu.possible),
+        (nodes, None if host.numa.synthetic else CpuSet(node.id for node in host.numa.nodes)),
+    )
+    return any(now is not None and now != then for now, then in now_and_then)

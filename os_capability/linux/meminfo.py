@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``/proc/meminfo`` and ``/sys/devices/system/node/nodeN/meminfo``.
+
+    MemTotal:       24684096 kB             Node 0 MemTotal:       13461720 kB
+    HugePages_Total:       0                Node 0 HugePages_Total:     0
+
+Source: Documentation/filesystems/proc.rst (meminfo).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from os_capability.errors import UnparsableText
+
+__all__ = ["available_estimate", "parse_meminfo"]
+
+_FIELDS = frozenset(
+    {
+        "Active(file)",
+        "Buffers",
+        "Cached",
+        "HugePages_Free",
+        "HugePages_Rsvd",
+        "HugePages_Surp",
+        "HugePages_Total",
+        "Hugepagesize",
+        "Inactive(file)",
+        "MemAvailable",
+        "MemFree",
+        "MemTotal",
+        "SReclaimable",
+        "Shmem",
+        "SwapFree",
+        "SwapTotal",
+    }
+)
+_MOST_DIGITS = 15  # an exabyte in kB; a longer number is garbage, and would not fit a 64-bit column
+
+
+def parse_meminfo(text: str, source: str) -> dict[str, int]:
+    """Give the fields we use: bytes where the kernel writes kB, plain counts where it writes no unit.
+
+    Lines we do not know, or without a colon, are passed over. Split at the first colon: arm64 has written
+    ``ShadowCallStack:10373888 kB`` without a blank.
+
+    Raises:
+        UnparsableText: a field we use has no number.
+    """
+    fields: dict[str, int] = {}
+    for line_number, line in enumerate(text.splitlines(), 1):
+        name, colon, value = line.partition(":")
+        if name.startswith("Node "):
+            name = name.rpartition(" ")[2]
+        if not colon or name not in _FIELDS:
+            continue
+        words = value.split()
+        number = words[0] if words else ""
+        if not (number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS):
+            raise UnparsableText(source, line_number, line, f"{name} has no number")
+        fields[name] = int(number) * 1024 if words[1:] == ["kB"] else int(number)
+    return fields
+
+
+def available_estimate(fields: Mapping[str, int], min_free_kbytes: int | None) -> int | None:
+    """Give what the kernel would call MemAvailable, in bytes, on a kernel that does not say (before 3.14).
+
+    Free memory above the low watermark, plus the page cache and reclaimable slab that can go. Those kernels keep the
+    low watermark at 5/4 of ``vm.min_free_kbytes``. ``None`` where a part is missing: a guess without the watermark, or
+    one that counts tmpfs as available, is no estimate.
+
+    Source: ``si_mem_available()`` of mm/page_alloc.c, ``__setup_per_zone_wmarks()``.
+    """
+    parts = [fields.get(name) for name in ("MemFree", "Active(file)", "Inactive(file)")]
+    if min_free_kbytes is None or None in parts:
+        return None
+    free, active, inactive = (part or 0 for part in parts)
+    low = min_free_kbytes * 1024 * 5 // 4
+    cache, slab = active + inactive, fields.get("SReclaimable", 0)
+    return max(0, free - low + cache - min(cache // 2, low) + slab - min(slab // 2, low))
