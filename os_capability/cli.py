@@ -154,7 +154,8 @@ def _opened(root: str) -> Iterator[str]:
             with tarfile.open(root) as archive:
                 archive.extractall(folder, members=_members(archive, root), filter="tar")
         except (tarfile.TarError, EOFError, OSError) as error:
-            raise UsageError(f"{root}: neither a directory nor a tar archive that can be unpacked: {error}") from None
+            reason = str(error).partition("\n")[0]  # an unknown compression is told in a line for each that was tried
+            raise UsageError(f"{root}: neither a directory nor a tar archive that can be unpacked: {reason}") from None
         inside = os.listdir(folder)
         # Many archives hold one folder that holds the machine.
         yield os.path.join(folder, inside[0]) if len(inside) == 1 and inside[0] not in ("proc", "sys") else folder

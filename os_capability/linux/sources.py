@@ -114,7 +114,7 @@ class Sources:
 
 def _cpu_list(text: str, source: str) -> CpuSet:
     try:
-        return CpuSet() if text.startswith("(null)") else CpuSet.parse_list(text)
+        return CpuSet() if text.strip("\0 \n") == "(null)" else CpuSet.parse_list(text)
     except InvalidCpuSet as error:
         raise UnparsableText(source, 1, text.strip(), error.reason) from None
 

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LinuxDriver on whole trees and on this very machine: faults, fallbacks, refresh."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from os_capability import CpuSet, Host, OsCapabilityError, SourceUnreadable, UnparsableText, collect, refresh
+
+CPU = "sys/devices/system/cpu"
+NODE = "sys/devices/system/node"
+
+
+def codes(host: Host) -> set[str]:
+    return {warning.code for warning in host.warnings}
+
+
+def without_warnings(host: Host) -> Host:
+    return replace(host, warnings=(), collected_at=collect_time(host))
+
+
+def collect_time(host: Host) -> object:
+    return host.collected_at.replace(year=2000, month=1, day=1, hour=0, minute=0, second=0)
+
+
+def fake_lscpu(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.mkdir()
+    (folder / "lscpu").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "lscpu").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+class TestLscpuFaults:
+    """With a bad lscpu the facts are the same, from sysfs, and a warning says so."""
+
+    @pytest.mark.parametrize(
+        "script",
+        [
+            pytest.param("sleep 300", id="hangs"),
+            pytest.param("head -c 300000 /dev/urandom", id="garbage"),
+            pytest.param("for i in 0 1 2 3; do echo $i,$i,0,,,0,O; done", id="French"),
+            pytest.param("exit 1", id="fails"),
+            pytest.param("kill -SEGV $$", id="crashes"),
+            pytest.param("exit 0", id="says nothing"),
+        ],
+    )
+    def test_auto_gives_what_sysfs_gives_and_warns(
+        self, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+    ) -> None:
+        fake_lscpu(tmp_path / "bin", script, monkeypatch)
+        host = collect(str(machine))
+        assert without_warnings(host) == without_warnings(collect(str(machine), "sysfs"))
+        assert codes(host) == {"lscpu-unavailable"}
+
+    def test_without_lscpu_too(self, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", str(tmp_path))
+        host = collect(str(machine))
+        assert without_warnings(host) == without_warnings(collect(str(machine), "sysfs"))
+        assert codes(host) == {"lscpu-unavailable"}
+
+    def test_an_lscpu_that_says_otherwise_is_named_and_not_believed(
+        self, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        online = collect(str(machine), "sysfs").cpu.online
+        fake_lscpu(tmp_path / "bin", "\n".join(f"echo {cpu},0,0,,,0,Y" for cpu in online), monkeypatch)
+        host = collect(str(machine))
+        assert without_warnings(host) == without_warnings(collect(str(machine), "sysfs"))
+        assert codes(host) == {"topology-disagreement"}
+
+    def test_an_explicit_source_never_falls_back(
+        self, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fake_lscpu(tmp_path / "bin", "exit 1", monkeypatch)
+        with pytest.raises(SourceUnreadable, match="exit 1"):
+            collect(str(machine), "lscpu")
+        fake_lscpu(tmp_path / "bin2", "echo rubbish", monkeypatch)
+        with pytest.raises(UnparsableText, match="not the columns"):
+            collect(str(machine), "lscpu")
+
+    def test_lscpu_names_the_model_where_no_file_does(
+        self, machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (machine / "proc" / "cpuinfo").write_text("processor: 0\nCPU implementer: 0x41\nCPU part: 0xfff\n")
+        fake_lscpu(tmp_path / "bin", 'echo "Model name:  Cortex-New"', monkeypatch)
+        assert collect(str(machine)).cpu.model == "Cortex-New"
+        assert collect(str(machine), "sysfs").cpu.model == "0xfff"
+
+
+class TestCapturedFaults:
+    """What a captured machine lacks is null and a warning; everything else is right."""
+
+    @pytest.mark.parametrize(
+        ("damage", "code"),
+        [
+            pytest.param(lambda path: path.unlink(), "source-missing", id="missing"),
+            pytest.param(lambda path: path.write_text(""), "source-unreadable", id="empty"),
+            pytest.param(lambda path: (path.unlink(), path.mkdir()), "source-unreadable", id="a folder in its place"),
+            pytest.param(lambda path: path.write_text("MemFree: 1 kB\n"), "text-unparsable", id="without MemTotal"),
+            pytest.param(lambda path: path.write_text("MemTotal: much\n"), "text-unparsable", id="words for numbers"),
+        ],
+    )
+    def test_a_bad_meminfo_makes_the_memory_unknown(self, machine: Path, damage: object, code: str) -> None:
+        before = collect(str(machine), "sysfs")
+        damage(machine / "proc" / "meminfo")  # type: ignore[operator]
+        host = collect(str(machine), "sysfs")
+        assert code in codes(host)
+        memory = host.memory
+        assert {memory.total_bytes, memory.free_bytes, memory.available_bytes, memory.swap_free_bytes} == {None}
+        assert (host.cpu, host.numa) == (before.cpu, before.numa)
+
+    def test_a_bad_number_in_sysfs_is_null_and_a_warning_that_names_the_file(self, machine: Path) -> None:
+        pool = next((machine / "sys/kernel/mm/hugepages").iterdir())
+        (pool / "free_hugepages").write_text("9" * 30)
+        host = collect(str(machine), "sysfs")
+        assert None in {pages.free for pages in host.memory.hugepages or ()}
+        assert any(str(pool / "free_hugepages") in warning.message for warning in host.warnings)
+
+    def test_with_no_cpu_anywhere_there_is_no_machine(self, machine: Path) -> None:
+        shutil.rmtree(machine / CPU)
+        (machine / "proc" / "cpuinfo").unlink()
+        (machine / "proc" / "stat").unlink(missing_ok=True)
+        with pytest.raises(SourceUnreadable, match="tells of any CPU"):
+            collect(str(machine), "sysfs")
+
+    @pytest.mark.parametrize("text", ["0-99999999999\n", "zero\n", "3-1\n"])
+    def test_nonsense_for_the_online_cpus_falls_back_on_the_folders(self, machine: Path, text: str) -> None:
+        expected = collect(str(machine), "sysfs").cpu.online
+        (machine / CPU / "online").write_text(text)
+        host = collect(str(machine), "sysfs")
+        assert host.cpu.online == expected
+        assert "text-unparsable" in codes(host)
+
+
+class TestRefresh:
+    """Refresh reads what moves by itself and notices a topology that moved."""
+
+    def test_memory_huge_pages_and_uptime_are_new_and_the_processors_are_the_same_object(self, machine: Path) -> None:
+        before = collect(str(machine), "sysfs")
+        meminfo = machine / "proc" / "meminfo"
+        lines = [line for line in meminfo.read_text().splitlines() if not line.startswith("MemFree:")]
+        meminfo.write_text("\n".join([*lines, "MemFree: 77 kB", ""]))
+        (machine / "proc" / "uptime").write_text("99.25 1.0\n")
+        node = machine / NODE / "node0" / "meminfo"
+        node.write_text("Node 0 MemTotal: 500 kB\nNode 0 MemFree: 55 kB\n")
+        after = refresh(before, str(machine))
+        assert after.memory.free_bytes == 77 * 1024
+        assert after.system.uptime_seconds == 99.25
+        assert after.numa.node(0).memory_free_bytes == 55 * 1024
+        assert after.cpu is before.cpu
+
+    def test_nothing_moved_gives_an_equal_host(self, machine: Path) -> None:
+        before = collect(str(machine), "sysfs")
+        assert without_warnings(refresh(before, str(machine))) == without_warnings(before)
+
+    def test_a_cpu_taken_offline_is_a_full_collection(self, machine: Path) -> None:
+        before = collect(str(machine), "sysfs")
+        gone = before.cpu.online.last()
+        (machine / CPU / "online").write_text(f"{before.cpu.online - CpuSet([gone])}\n")
+        shutil.rmtree(machine / CPU / f"cpu{gone}" / "topology")
+        after = refresh(before, str(machine))
+        assert after.cpu.offline == CpuSet([gone])
+        assert [p.core for p in after.cpu.processors if p.id == gone] == [None]
+
+    def test_a_synthetic_node_follows_the_machines_memory(self, machine: Path) -> None:
+        shutil.rmtree(machine / NODE)
+        before = collect(str(machine), "sysfs")
+        (machine / "proc" / "meminfo").write_text("MemTotal: 900 kB\nMemFree: 90 kB\n")
+        after = refresh(before, str(machine))
+        assert before.numa.synthetic
+        assert (after.numa.node(0).memory_total_bytes, after.numa.node(0).memory_free_bytes) == (900 * 1024, 90 * 1024)
+
+
+class TestThisMachine:
+    """The live machine, against readers that are not ours."""
+
+    def test_counts_and_memory_are_psutils(self) -> None:
+        host = collect()
+        assert host.cpu.threads == psutil.cpu_count(logical=True)
+        assert host.cpu.cores in (psutil.cpu_count(logical=False), None)
+        assert host.memory.total_bytes == psutil.virtual_memory().total
+        assert host.memory.available_bytes == pytest.approx(psutil.virtual_memory().available, rel=0.1)
+        assert host.limits.affinity == CpuSet(psutil.Process().cpu_affinity())
+        assert host.system.boot_time is not None
+        assert host.system.boot_time.timestamp() == pytest.approx(psutil.boot_time(), abs=2)
+
+    @pytest.mark.skipif(shutil.which("lscpu") is None, reason="there is no lscpu here to ask")
+    def test_the_processors_are_lscpus(self) -> None:
+        answer = subprocess.run(
+            ["lscpu", "-J", "--extended=CPU,NODE,SOCKET,CORE"],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+        theirs = json.loads(answer.stdout)["cpus"]
+        ours = collect(source="sysfs")
+        assert {int(row["cpu"]) for row in theirs} == set(ours.cpu.online)
+        assert len({row["core"] for row in theirs}) == ours.cpu.cores
+        nodes = {int(row["cpu"]): int(row["node"]) for row in theirs if str(row.get("node")).isdigit()}
+        assert nodes == {p.id: p.node for p in ours.cpu.processors if p.id in nodes}
+
+    def test_both_sources_agree(self) -> None:
+        auto, sysfs = collect(), collect(source="sysfs")
+        assert (auto.cpu.processors, auto.cpu.cores, auto.cpu.sockets) == (
+            sysfs.cpu.processors,
+            sysfs.cpu.cores,
+            sysfs.cpu.sockets,
+        )
+
+    def test_a_refresh_keeps_the_topology(self) -> None:
+        before = collect(source="sysfs")
+        assert refresh(before).cpu is before.cpu
+
+
+@pytest.mark.parametrize("source", ["", "sysfs ", "lshw"])
+def test_an_unknown_source_names_those_there_are(source: str) -> None:
+    with pytest.raises(ValueError, match="auto, lscpu, sysfs"):
+        collect("/", source)
+
+
+def test_every_error_of_ours_is_one_line() -> None:
+    with pytest.raises(OsCapabilityError) as raised:
+        collect("/nowhere")
+    assert "\n" not in str(raised.value)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one opener of files, on real trees."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from pyfakefs.fake_filesystem import FakeFilesystem
+
+from os_capability.errors import InvalidRoot, SourceMissing, SourceUnreadable
+from os_capability.linux.host_root import HostRoot
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc" / "meminfo").write_text("MemTotal: 1 kB\n")
+    return tmp_path
+
+
+def test_a_root_that_is_no_directory_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRoot, match="no such directory"):
+        HostRoot(str(tmp_path / "nowhere"))
+
+
+def test_a_root_without_proc_and_sys_is_refused_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRoot, match="neither proc nor sys"):
+        HostRoot(str(tmp_path))
+
+
+def test_a_file_is_read_whole_and_named_for_people(root: Path) -> None:
+    (root / "proc" / "big").write_bytes(b"x" * 200_000 + b"\xff")
+    host = HostRoot(f"{root}/")
+    assert host.read("proc/big") == "x" * 200_000 + "\N{REPLACEMENT CHARACTER}"
+    assert host.name("proc/big") == f"{root}/proc/big"
+    assert HostRoot("/").name("proc/meminfo") == "/proc/meminfo"
+
+
+def test_a_missing_file_and_a_missing_folder_are_missing(root: Path) -> None:
+    host = HostRoot(str(root))
+    for path in ("proc/nothing", "proc/meminfo/below"):
+        with pytest.raises(SourceMissing):
+            host.read(path)
+    with pytest.raises(SourceMissing):
+        host.names("proc/nothing")
+
+
+def test_a_folder_in_the_place_of_a_file_is_unreadable_not_missing(root: Path) -> None:
+    with pytest.raises(SourceUnreadable, match="Is a directory") as raised:
+        HostRoot(str(root)).read("proc")
+    assert not isinstance(raised.value, SourceMissing)
+
+
+def test_links_that_lead_in_a_circle_are_unreadable(root: Path) -> None:
+    (root / "proc" / "loop").symlink_to("loop")
+    with pytest.raises(SourceUnreadable, match="symbolic links"):
+        HostRoot(str(root)).read("proc/loop")
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../../../../../../../../etc/passwd"])
+def test_a_link_that_leads_out_of_a_foreign_root_is_not_followed(root: Path, target: str) -> None:
+    (root / "proc" / "cpuinfo").symlink_to(target)
+    with pytest.raises(SourceMissing, match="leads out of the root"):
+        HostRoot(str(root)).read("proc/cpuinfo")
+
+
+def test_a_link_inside_the_root_is_followed(root: Path) -> None:
+    (root / "proc" / "other").symlink_to("meminfo")
+    host = HostRoot(str(root))
+    assert host.read("proc/other") == "MemTotal: 1 kB\n"
+    assert (host.link("proc/other"), host.link("proc/meminfo")) == ("meminfo", None)
+
+
+def test_a_root_reached_through_a_link_is_as_good(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "alias").symlink_to(root)
+    assert HostRoot(str(tmp_path / "alias")).read("proc/meminfo") == "MemTotal: 1 kB\n"
+
+
+def test_a_fifo_nobody_writes_to_does_not_hold_us(root: Path) -> None:
+    os.mkfifo(root / "proc" / "stat")
+    answers: list[str] = []
+    reader = threading.Thread(target=lambda: answers.append(HostRoot(str(root)).read("proc/stat")), daemon=True)
+    reader.start()
+    reader.join(5)
+    assert answers == [""]
+
+
+def test_a_file_without_end_is_unreadable(root: Path) -> None:
+    with (root / "proc" / "cpuinfo").open("wb") as file:
+        file.truncate(64 << 20)
+    with pytest.raises(SourceUnreadable, match="longer than 32 MiB"):
+        HostRoot(str(root)).read("proc/cpuinfo")
+
+
+def test_a_tree_in_memory_will_do(fs: FakeFilesystem) -> None:
+    fs.create_file("/machine/proc/uptime", contents="5.00 1.00\n")
+    fs.create_symlink("/machine/proc/escape", "/elsewhere")
+    fs.create_file("/elsewhere", contents="secret")
+    host = HostRoot("/machine")
+    assert host.read("proc/uptime") == "5.00 1.00\n"
+    with pytest.raises(SourceMissing):
+        host.read("proc/escape")

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table a person sees first."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from os_capability import CpuSet, Host, collect
+from os_capability.model import HostWarning, NodeHugePages
+from os_capability.render.table import format_bytes, render_host
+from tests.os_capability.conftest import HOSTS
+
+GIB = 1 << 30
+
+
+@pytest.fixture
+def host() -> Host:
+    return collect(str(HOSTS / "x86_64-plain" / "root"), "sysfs")
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (None, "unknown"),
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (1536, "1.5 KiB"),
+        (24 * GIB, "24 GiB"),
+        (1 << 62, "4096 PiB"),
+    ],
+)
+def test_sizes_are_for_people(size: int | None, text: str) -> None:
+    assert format_bytes(size) == text
+
+
+@pytest.mark.parametrize("folder", sorted(HOSTS.glob("*/root")), ids=lambda folder: folder.parent.name)
+def test_every_node_of_every_machine_has_its_line(folder: Path) -> None:
+    table = render_host(collect(str(folder), "sysfs")).splitlines()
+    expected = json.loads((folder.parent / "expected.json").read_text())
+    start = next(at for at, line in enumerate(table) if line.split()[:1] == ["NODE"])
+    ids = [int(line.split()[0]) for line in table[start + 1 :] if line.split()[0].isdigit() and line[:4].strip()]
+    assert ids == [node["id"] for node in expected["numa"]["nodes"]]
+
+
+def test_an_idle_huge_page_pool_is_not_used_memory(host: Host) -> None:
+    node = replace(
+        host.numa.nodes[0],
+        memory_total_bytes=16 * GIB,
+        memory_free_bytes=5 * GIB,
+        hugepages=(NodeHugePages(size_bytes=GIB, total=10, free=10, surplus=0),),
+    )
+    table = render_host(replace(host, numa=replace(host.numa, nodes=(node,))))
+    assert "1 GiB / 16 GiB  #........." in table
+    assert "1 GiB 10/10" in table
+
+
+def test_unknown_is_said_and_never_zero(host: Host) -> None:
+    node = replace(host.numa.nodes[0], memory_total_bytes=None, memory_free_bytes=None, hugepages=None)
+    memory = replace(host.memory, total_bytes=None)
+    table = render_host(replace(host, memory=memory, numa=replace(host.numa, nodes=(node,))))
+    assert "Memory      unknown" in table
+    assert table.count("unknown") == 2
+
+
+def test_offline_and_isolated_cpus_are_shown_where_there_are_any(host: Host) -> None:
+    assert "offline" not in render_host(host)
+    cpu = replace(host.cpu, offline=CpuSet([9]), isolated=CpuSet([2, 3]))
+    table = render_host(replace(host, cpu=cpu))
+    assert "offline 9" in table
+    assert "isolated 2-3" in table
+
+
+def test_limits_are_shown_where_they_bind(host: Host) -> None:
+    free = replace(host.limits, cpus=host.cpu.online, affinity=host.cpu.online, cpu_quota=None, memory_bytes=None)
+    assert "Limits" not in render_host(replace(host, limits=free))
+    bound = replace(free, cpus=CpuSet([0]), cpu_quota=0.5, memory_bytes=GIB)
+    assert "Limits      cgroup CPUs 0, quota of 0.5 CPUs, memory 1 GiB (this process)" in render_host(
+        replace(host, limits=bound)
+    )
+
+
+def test_a_list_of_512_strided_cpus_fits(host: Host) -> None:
+    node = replace(host.numa.nodes[0], cpus=CpuSet(range(0, 1024, 2)))
+    lines = render_host(replace(host, numa=replace(host.numa, nodes=(node,)))).splitlines()
+    assert max(map(len, lines)) <= 80
+    shown = "".join(line[6:].strip() for line in lines if line.startswith("      ") and line[6].isdigit())
+    assert shown.endswith("1022")
+
+
+def test_warnings_come_last_and_are_wrapped(host: Host) -> None:
+    table = render_host(replace(host, warnings=(HostWarning(code="some-code", message="word " * 40),))).splitlines()
+    assert table[-3].startswith("! some-code: word word")
+    assert max(map(len, table)) <= 80
