@@ -6,20 +6,18 @@ from __future__ import annotations
 import json
 import os
 import pty
-import re
 import shutil
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+from typing import Literal
 
 import pytest
 import yaml
 
 import os_capability as library
 from tests.os_capability.conftest import HOSTS, SOURCE_TREE, Run
-
-NAMES = sorted(folder.parent.name for folder in HOSTS.glob("*/root"))
 
 
 def can_unshare() -> bool:
@@ -100,13 +98,12 @@ class TestShow:
 class TestRoot:
     """Machines captured under a folder, or in an archive."""
 
-    @pytest.mark.parametrize("wrapped", [False, True])
-    @pytest.mark.parametrize("kind", ["gz", "xz"])
+    @pytest.mark.parametrize(("kind", "wrapped"), [("gz", False), ("xz", True)])
     def test_an_archive_is_as_good_as_its_folder(
-        self, os_capability: Run, machine: Path, tmp_path: Path, kind: str, wrapped: bool
+        self, os_capability: Run, machine: Path, tmp_path: Path, kind: Literal["gz", "xz"], wrapped: bool
     ) -> None:
         archive = tmp_path / f"machine.tar.{kind}"
-        with tarfile.open(archive, f"w:{kind}") as packed:
+        with tarfile.open(archive, "w:gz" if kind == "gz" else "w:xz") as packed:
             packed.add(machine, "captured" if wrapped else ".")
         from_archive = json.loads(os_capability("show", "-f", "json", "--root", str(archive)).stdout)
         from_folder = json.loads(os_capability("show", "-f", "json", "--root", str(machine)).stdout)
@@ -208,14 +205,6 @@ class TestWriting:
         self, machine: Path, environment: dict[str, str], coloured: bool
     ) -> None:
         assert ("\x1b[" in on_a_terminal(["show", "--root", str(machine)], environment)) == coloured
-
-    @pytest.mark.parametrize("name", NAMES)
-    def test_no_line_is_wider_than_80_columns(self, name: str) -> None:
-        printed = on_a_terminal(
-            ["show", "--root", os.path.relpath(HOSTS / name / "root", SOURCE_TREE)], {"TERM": "xterm"}
-        )
-        lines = re.sub(r"\x1b\[\d*m", "", printed).splitlines()
-        assert [line for line in lines if len(line) > 80] == []
 
 
 def on_a_terminal(arguments: list[str], environment: dict[str, str]) -> str:

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,6 +47,14 @@ def test_every_node_of_every_machine_has_its_line(folder: Path) -> None:
     start = next(at for at, line in enumerate(table) if line.split()[:1] == ["NODE"])
     ids = [int(line.split()[0]) for line in table[start + 1 :] if line.split()[0].isdigit() and line[:4].strip()]
     assert ids == [node["id"] for node in expected["numa"]["nodes"]]
+
+
+@pytest.mark.parametrize("folder", sorted(HOSTS.glob("*/root")), ids=lambda folder: folder.parent.name)
+def test_no_line_is_wider_than_80_columns_coloured_or_not(folder: Path) -> None:
+    host = collect(os.path.relpath(folder), "sysfs")
+    plain, coloured = render_host(host), render_host(host, colour=True)
+    assert re.sub(r"\x1b\[\d*m", "", coloured) == plain
+    assert [line for line in plain.splitlines() if len(line) > 80] == []
 
 
 def test_an_idle_huge_page_pool_is_not_used_memory(host: Host) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import psutil
@@ -24,11 +25,7 @@ def codes(host: Host) -> set[str]:
 
 
 def without_warnings(host: Host) -> Host:
-    return replace(host, warnings=(), collected_at=collect_time(host))
-
-
-def collect_time(host: Host) -> object:
-    return host.collected_at.replace(year=2000, month=1, day=1, hour=0, minute=0, second=0)
+    return replace(host, warnings=(), collected_at=datetime(2000, 1, 1, tzinfo=timezone.utc))
 
 
 def fake_lscpu(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:

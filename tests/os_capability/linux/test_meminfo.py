@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
 from os_capability.errors import UnparsableText
@@ -47,7 +49,12 @@ def test_a_field_we_use_without_a_number_is_an_error_that_quotes_the_line(value:
 class TestAvailableEstimate:
     """MemAvailable on kernels that do not give it."""
 
-    FIELDS = {"MemFree": 1000 * KIB, "Active(file)": 300 * KIB, "Inactive(file)": 100 * KIB, "SReclaimable": 60 * KIB}
+    FIELDS: ClassVar = {
+        "MemFree": 1000 * KIB,
+        "Active(file)": 300 * KIB,
+        "Inactive(file)": 100 * KIB,
+        "SReclaimable": 60 * KIB,
+    }
 
     def test_it_is_the_kernels_formula(self) -> None:
         low = 50  # 5/4 of min_free_kbytes, in kB

@@ -16,8 +16,8 @@ def cpus(text: str) -> CpuSet:
     return CpuSet.parse_list(text)
 
 
-def row(cpu: int, siblings: str | None = None, **ids: int) -> TopologyRow:
-    return TopologyRow(cpu, None if siblings is None else cpus(siblings))._replace(**ids)
+def row(cpu: int, siblings: str | None = None, *, core_id: int | None = None, socket: int | None = None) -> TopologyRow:
+    return TopologyRow(cpu, None if siblings is None else cpus(siblings), core_id=core_id, socket=socket)
 
 
 @pytest.mark.parametrize(
