@@ -1,0 +1,79 @@
+# One environment, .venv, made by whichever target needs it first. `make` alone prints this list.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What an installed package comes with: without it every start of an editable install compiles its sources anew.
+COMPILE := $(BIN)/python -m compileall -q os_capability host_agent migrations
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench samples hosts clean
+
+help: ## print this list
+	@echo "os-capability: what every compute node can give"; echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+run: $(VENV)/.core ## read this machine, store it in the embedded SQLite file and print the stored row
+	@$(COMPILE)
+	@echo "==> Bringing the embedded database to the newest schema"
+	@$(BIN)/host-agent db upgrade
+	@echo "==> Reading this machine and storing it as a row of compute_host"
+	@$(BIN)/host-agent once
+
+test: $(VENV)/.test ## the whole test suite: on SQLite, and on PostgreSQL and MariaDB where they answer
+	@$(COMPILE)
+	@echo "==> Running the tests"
+	@$(BIN)/python -m pytest -q
+
+check: $(VENV)/.lint ## style, types and import contracts
+	@echo "==> Style"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@echo "==> Types"
+	@$(BIN)/mypy
+	@echo "==> Import contracts"
+	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
+
+format: $(VENV)/.lint ## write the sources in the project's style
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+bench: $(VENV)/.bench ## time reading, showing and storing, each beside a floor or a peer of the same run
+	@$(COMPILE)
+	@for benchmark in benchmarks/bench_*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+samples: $(VENV)/.core ## write the generated files anew: etc/host-agent.conf.sample, docs/configuration.md
+	@$(BIN)/host-agent config sample > etc/host-agent.conf.sample
+	@$(BIN)/host-agent config sample -f markdown > docs/configuration.md
+
+hosts: $(VENV)/.test ## write the invented machines of tests/hosts anew
+	@$(BIN)/python -m tests.machines
+
+clean: ## remove the environment and every cache
+	@rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@echo "==> Making the environment in $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "==> Installing os-capability and what it needs into $(VENV)"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.core
+	@echo "==> Installing the database drivers and the test tools"
+	@$(PIP) --editable '.[all,test]'
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	@echo "==> Installing the style and type checkers"
+	@$(PIP) --editable '.[lint]'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	@echo "==> Installing the peers to measure against"
+	@$(PIP) --editable '.[bench]'
+	@touch $@

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any text into any parser gives a value or one of our errors, never another exception."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from os_capability import CpuSet
+from os_capability.errors import OsCapabilityError
+from os_capability.linux import arm, cgroup, cpuinfo, hugepages, lscpu, meminfo, node, system, topology
+
+PIECES = [
+    "MemTotal:",
+    "MemAvailable:",
+    "HugePages_Total:",
+    "Node 0 ",
+    " kB",
+    "processor\t: ",
+    "processor 0: ",
+    "CPU3: online",
+    "physical id : ",
+    "core id : ",
+    "CPU implementer : 0x",
+    "flags : ",
+    "btime ",
+    "Cpus_allowed_list:\t",
+    "PRETTY_NAME=",
+    "hugepages-",
+    "0::/",
+    "3:cpu,cpuacct:/",
+    " / /sys/fs/cgroup rw - cgroup2 cgroup2 rw",
+    "30 23 0:26",
+    "max ",
+    "0,0,0,,,0,Y",
+    "-",
+    ",",
+    ":",
+    "\n",
+    "\n\n",
+    "\0",
+    "9" * 30,
+    "0",
+    "17",
+    "0x",
+    "ff",
+    "٣",
+    "²",
+    " ",
+]
+# Pure noise never gets past the first check of a parser; kernel words in a wrong order do.
+TEXT = st.one_of(
+    st.text(max_size=200),
+    st.lists(st.one_of(st.sampled_from(PIECES), st.text(max_size=5)), max_size=40).map("".join),
+)
+
+PARSERS: dict[str, Callable[[str], object]] = {
+    "CpuSet.parse_list": CpuSet.parse_list,
+    "CpuSet.parse_mask": CpuSet.parse_mask,
+    "available_estimate": lambda text: meminfo.available_estimate(meminfo.parse_meminfo(text, "meminfo"), 5),
+    "default_pool": lambda text: hugepages.default_pool(meminfo.parse_meminfo(text, "meminfo")),
+    "parse_pool_size": hugepages.parse_pool_size,
+    "numbered": lambda text: node.numbered(text.split("\n"), "node"),
+    "parse_distances": lambda text: node.parse_distances(text, [0, 2]),
+    "parse_identity": cpuinfo.parse_identity,
+    "parse_processors": lambda text: cpuinfo.parse_processors(text, "cpuinfo"),
+    "arm.model": lambda text: (arm.vendor(text), arm.model(text, text)),
+    "parse_lscpu": lambda text: lscpu.parse_lscpu(text, "lscpu"),
+    "parse_summary": lscpu.parse_summary,
+    "parse_id": topology.parse_id,
+    "parse_mounts": lambda text: [list(cgroup.levels(mount, text)) for mount in cgroup.parse_mounts(text)],
+    "parse_membership": cgroup.parse_membership,
+    "parse_limit": cgroup.parse_limit,
+    "parse_quota_v1": lambda text: cgroup.parse_quota_v1(text, text),
+    "parse_quota_v2": cgroup.parse_quota_v2,
+    "parse_os_release": system.parse_os_release,
+    "parse_boot_time": system.parse_boot_time,
+    "parse_uptime": system.parse_uptime,
+    "parse_loadavg": system.parse_loadavg,
+    "parse_affinity": system.parse_affinity,
+    "container_evidence": lambda text: system.container_evidence(
+        pid_namespace=text, init_cgroup=text, mountinfo=text, manager=text, has_mark=True
+    ),
+    "virtualization": lambda text: system.virtualization(
+        hypervisor_type=text, clocksources=text, dmi=text, sysinfo=text, device_tree=text, flags=text.split()
+    ),
+}
+
+
+@pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS)
+@settings(max_examples=150, derandomize=True, deadline=None)
+@given(text=TEXT)
+def test_a_value_or_one_of_our_errors(parser: Callable[[str], object], text: str) -> None:
+    try:
+        parser(text)
+    except OsCapabilityError as error:
+        assert "\n" not in str(error)
