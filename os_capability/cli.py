@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import os_capability
 from os_capability.detect import SOURCES
@@ -52,8 +52,15 @@ def _complain(message: str, exit_code: int) -> int:
     return exit_code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Answers wrong usage in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_USAGE, f"os-capability: {message} (see {self.prog} --help)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="os-capability",
         description="What this machine can give: CPUs, NUMA nodes and memory.",
         epilog="exit codes: 0 done, 2 wrong usage, 3 the machine could not be read",

@@ -12,6 +12,8 @@ __all__ = ["CpuSet"]
 # Far above any kernel's NR_CPUS (8,192 on x86 today). Without a bound the text "0-99999999999" would ask for
 # gigabytes of memory before anybody noticed that it is nonsense.
 _MOST_CPUS = 1 << 16
+# Every second id of them takes 200 kB to write down. A longer text is no list, and not worth the time to read it.
+_LONGEST_LIST = 1 << 18
 
 
 class CpuSet:
@@ -50,6 +52,8 @@ class CpuSet:
         Raises:
             InvalidCpuSet: the text is anything else.
         """
+        if len(text) > _LONGEST_LIST:
+            raise InvalidCpuSet(text, f"longer than {_LONGEST_LIST} characters")
         bits = 0
         for part in text.rstrip("\0 \t\n").split(","):
             if part := part.strip():
@@ -75,6 +79,8 @@ class CpuSet:
             bits = int(digits, 16)
         except ValueError:
             raise InvalidCpuSet(text, "not a hexadecimal mask") from None
+        if bits.bit_length() > _MOST_CPUS:
+            raise InvalidCpuSet(text, f"longer than {_MOST_CPUS} bits")
         return cls._of(bits)
 
     def to_mask(self) -> str:
@@ -174,20 +180,23 @@ class CpuSet:
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a CpuSet does not change; build a new one")
 
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("a CpuSet does not change; build a new one")
+
     def __reduce__(self) -> tuple[object, ...]:
         return CpuSet.parse_list, (str(self),)
 
 
 def _range_bits(part: str, text: str) -> int:
     """Give the bits of one element of a list: ``8``, ``0-3``, ``0-62:2`` or ``0-31:1/4`` (used/group size)."""
-    span, _, stride = part.partition(":")
+    span, colon, stride = part.partition(":")
     low, dash, high = span.partition("-")
     used, slash, group = stride.partition("/")
     if not slash:
-        used, group = "1", stride or "1"
+        used, group = "1", stride if colon else "1"
     numbers = (low, high if dash else low, used, group)
     if not all(n.isascii() and n.isdigit() and len(n) <= 6 for n in numbers):
-        raise InvalidCpuSet(text, f"{part!r} is neither a CPU nor a range of CPUs")
+        raise InvalidCpuSet(text, f"{part[:40]!r} is neither a CPU nor a range of CPUs")
     first, last, taken, step = map(int, numbers)
     if last < first:
         raise InvalidCpuSet(text, f"the range {part!r} ends before it starts")
@@ -198,5 +207,8 @@ def _range_bits(part: str, text: str) -> int:
     everything = (1 << last + 1) - (1 << first)
     if step == 1:
         return everything
-    pattern = (1 << taken) - 1
-    return sum(pattern << at for at in range(first, last + 1, step)) & everything
+    pattern, width = ((1 << taken) - 1) << first, step
+    while width <= last - first:
+        pattern |= pattern << width
+        width *= 2
+    return pattern & everything

@@ -121,13 +121,17 @@ def _scalar(hint: Any, value: object, path: str) -> object:
         text = _expect(str, value, path)
         try:
             moment = datetime.fromisoformat(text.replace("Z", "+00:00"))  # 3.10 does not read the Z
-        except ValueError:
+            in_utc = moment.astimezone(timezone.utc)
+        except (ValueError, OverflowError):  # in the year 1 there are times that UTC cannot tell
             raise InvalidDocument(path, f"not an RFC 3339 time: {text!r}") from None
         if moment.tzinfo is None:
             raise InvalidDocument(path, f"a time without its zone: {text!r}")
-        return moment
+        return in_utc
     if hint is float and type(value) is int:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise InvalidDocument(path, "a number too large to be measured") from None
     return _expect(hint, value, path)
 
 
@@ -141,7 +145,7 @@ def _expect(kind: type[_Value], value: object, path: str) -> _Value:
 def _key(hint: Any, key: object, path: str) -> object:
     try:
         return hint(key)
-    except ValueError:
+    except (TypeError, ValueError):
         raise InvalidDocument(path, f"the key {key!r} is not {_NAMES[hint]}") from None
 
 

@@ -13,6 +13,10 @@ __all__ = ["HostRoot"]
 # /proc/cpuinfo of 4,096 CPUs is 6 MB. Something far larger in a captured tree is no kernel's answer.
 _MOST_BYTES = 32 << 20
 _CHUNK = 1 << 16
+# sysfs answers a whole attribute at the first read, its binary ones (CPU masks since 5.16) at most a page at a time.
+_SMALLEST_PAGE = 4096
+# O_NONBLOCK: a FIFO in a captured tree must not keep us waiting for a writer.
+_FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 # An attribute that exists but does not apply answers EINVAL, ENODEV or ENXIO on many drivers and kernels; an empty
 # slot of a bus answers EOPNOTSUPP. All of them mean that this machine does not have it.
@@ -22,19 +26,21 @@ _NOT_HERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ENODEV, 
 class HostRoot:
     """The files of one machine: ``/`` is the machine we run on, any other folder one that was captured or mounted.
 
-    Paths are relative to the root, without a leading slash. Links that lead out of a foreign root are not followed.
+    Paths are relative to the root, without a leading slash. Links that lead out of a foreign root are not followed:
+    behind them is another machine.
 
     Raises:
         InvalidRoot: the folder is not there, or holds neither ``proc`` nor ``sys``.
     """
 
-    __slots__ = ("_prefix", "_real", "is_live", "path")
+    __slots__ = ("_folders", "_prefix", "is_live", "path")
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._real = os.path.realpath(path)
-        self.is_live = self._real == "/"
-        self._prefix = "/" if self.is_live else self._real + "/"
+        real = os.path.realpath(path)
+        self.is_live = real == "/"
+        self._prefix = "/" if self.is_live else real + "/"
+        self._folders = {"": self._prefix}
         if not os.path.isdir(path):
             raise InvalidRoot(path, "no such directory; give the folder that holds the machine's proc and sys")
         if not any(os.path.isdir(self._prefix + folder) for folder in ("proc", "sys")):
@@ -52,16 +58,16 @@ class HostRoot:
             SourceUnreadable: it exists and could not be read.
         """
         try:
-            # O_NONBLOCK: a FIFO in a captured tree must not keep us waiting for a writer.
-            descriptor = os.open(self._prefix + path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            descriptor = self._open(path)
             try:
-                if not self.is_live and not self._is_inside(descriptor, path):
-                    raise SourceMissing(self.name(path), "a link that leads out of the root")
-                return self._read_all(descriptor, path).decode("utf-8", "replace")
+                data = os.read(descriptor, _CHUNK)
+                if len(data) >= _SMALLEST_PAGE or not path.startswith("sys/"):
+                    data = self._read_on(descriptor, path, data)
             finally:
                 os.close(descriptor)
         except OSError as error:
             raise self._error(path, error) from None
+        return data.decode("utf-8", "replace")
 
     def names(self, path: str) -> list[str]:
         """Give the names in a folder, unsorted.
@@ -71,13 +77,16 @@ class HostRoot:
             SourceUnreadable: it exists and could not be read.
         """
         try:
-            return os.listdir(self._prefix + path)
+            return os.listdir(self._folder(path))
         except OSError as error:
             raise self._error(path, error) from None
 
     def exists(self, path: str) -> bool:
         """Tell whether there is such a file or folder."""
-        return os.path.exists(self._prefix + path)
+        try:
+            return os.path.exists(self._folder(path))
+        except SourceMissing:
+            return False
 
     def link(self, path: str) -> str | None:
         """Give what a symbolic link holds, ``None`` where there is no such link or it may not be read."""
@@ -86,18 +95,38 @@ class HostRoot:
         except OSError:
             return None
 
-    def _is_inside(self, descriptor: int, path: str) -> bool:
+    def _open(self, path: str) -> int:
+        if self.is_live:
+            return os.open(self._prefix + path, _FLAGS)
+        folder, _, name = path.rpartition("/")
         try:
-            opened = os.readlink(f"/proc/self/fd/{descriptor}")
-        except OSError:  # no /proc here: another system, or a tree in memory
-            opened = os.path.realpath(self._prefix + path)
-        return opened.startswith(self._prefix)
+            return os.open(f"{self._folder(folder)}/{name}", _FLAGS | os.O_NOFOLLOW)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+        return os.open(self._inside(path), _FLAGS | os.O_NOFOLLOW)
 
-    def _read_all(self, descriptor: int, path: str) -> bytes:
-        # Sizes in /proc and /sys are wrong (0 or 4,096), so read to the end. Most files end in the first chunk.
-        data = os.read(descriptor, _CHUNK)
-        if not data:
-            return data
+    def _folder(self, path: str) -> str:
+        """Give where a folder really is, following links inside the root; remembered, one look for each folder."""
+        if self.is_live:
+            return self._prefix + path
+        known = self._folders.get(path)
+        if known is None:
+            parent, _, name = path.rpartition("/")
+            known = f"{self._folder(parent)}/{name}"
+            if os.path.islink(known):
+                known = self._inside(path)
+            self._folders[path] = known
+        return known
+
+    def _inside(self, path: str) -> str:
+        real = os.path.realpath(self._prefix + path)
+        if not real.startswith(self._prefix):
+            raise SourceMissing(self.name(path), "a link that leads out of the root")
+        return real
+
+    def _read_on(self, descriptor: int, path: str, data: bytes) -> bytes:
+        # Sizes in /proc and /sys are wrong (0 or 4,096), and /proc may answer less than there is: read to the end.
         chunks, size = [data], len(data)
         while chunk := os.read(descriptor, _CHUNK):
             chunks.append(chunk)

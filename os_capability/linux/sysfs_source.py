@@ -75,42 +75,45 @@ class _TopologyReader:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._sets: dict[str, CpuSet] = {}
-        # The levels this kernel knows, from the first folder: a missing file costs more than one that is read.
-        self._levels: frozenset[str] = frozenset()
+        self._cores: dict[CpuSet, TopologyRow] = {}
+        # The files this kernel has, from the first folder: a missing file costs more than one that is read.
+        self._names: frozenset[str] = frozenset()
 
     def row(self, cpu: int) -> TopologyRow:
         folder = f"{paths.CPU}/cpu{cpu}/topology"
         siblings = self._cpus(folder, self._SIBLINGS)
-        core_id, socket = self._id(folder, "core_id"), self._id(folder, "physical_package_id")
+        core_id = self._id(folder, "core_id")
+        if siblings is not None and cpu in siblings and siblings in self._cores:
+            # Threads of one core are in the same die and socket: that is what the words mean.
+            return self._cores[siblings]._replace(cpu=cpu, core_id=core_id)
+        socket = self._id(folder, "physical_package_id")
         if siblings is None and core_id is None and socket is None:
             return TopologyRow(cpu)
-        if not self._levels:
-            self._levels = frozenset(self._sources.names(folder))
-        return TopologyRow(
+        if not self._names:
+            self._names = frozenset(self._sources.names(folder))
+        row = TopologyRow(
             cpu,
             siblings,
             # Only where the kernel gives no package id do the masks have to tell the sockets.
             self._cpus(folder, self._PACKAGE) if socket is None else None,
             core_id,
-            self._level(folder, "cluster_id"),
-            self._level(folder, "die_id"),
+            self._id(folder, "cluster_id", cluster=True) if "cluster_id" in self._names else None,
+            self._id(folder, "die_id") if "die_id" in self._names else None,
             socket,
-            self._level(folder, "book_id"),
-            self._level(folder, "drawer_id"),
+            self._id(folder, "book_id") if "book_id" in self._names else None,
+            self._id(folder, "drawer_id") if "drawer_id" in self._names else None,
         )
+        if siblings is not None:
+            self._cores[siblings] = row
+        return row
 
     @property
     def has_ids(self) -> bool:
         """Tell whether this kernel gives ids at all; one that does may still say -1, and that is then its answer."""
-        return "core_id" in self._levels or "physical_package_id" in self._levels
+        return "core_id" in self._names or "physical_package_id" in self._names
 
-    def _level(self, folder: str, name: str) -> int | None:
-        if name not in self._levels:
-            return None
-        return parse_id(self._sources.text(f"{folder}/{name}"), cluster=name == "cluster_id")
-
-    def _id(self, folder: str, name: str) -> int | None:
-        return parse_id(self._sources.text(f"{folder}/{name}"))
+    def _id(self, folder: str, name: str, *, cluster: bool = False) -> int | None:
+        return parse_id(self._sources.text(f"{folder}/{name}"), cluster=cluster)
 
     def _cpus(self, folder: str, names: Sequence[str]) -> CpuSet | None:
         for name in names:

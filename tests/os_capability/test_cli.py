@@ -91,8 +91,16 @@ class TestShow:
         assert "show" in os_capability("--help").stdout
         assert os_capability("--version").stdout == f"os-capability {library.__version__}\n"
 
-    def test_no_command_is_wrong_usage(self, os_capability: Run) -> None:
-        assert os_capability().returncode == 2
+    @pytest.mark.parametrize(
+        ("arguments", "names"), [((), "COMMAND"), (("show", "-f", "xml"), "'xml'"), (("show", "--source", "lshw"), "'lshw'")]
+    )
+    def test_wrong_usage_is_one_line_that_names_it(
+        self, os_capability: Run, arguments: tuple[str, ...], names: str
+    ) -> None:
+        done = os_capability(*arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert names in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 class TestRoot:

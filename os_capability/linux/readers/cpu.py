@@ -81,14 +81,12 @@ def read_caches(sources: Sources, online: CpuSet) -> tuple[Cache, ...] | None:
     """Read each physical cache once, from its lowest CPU; ``None`` where the kernel shows none."""
     caches: list[Cache] = []
     covered: dict[str, CpuSet] = {}
-    indexes: list[int] | None = None
     for cpu in online:
+        if covered and all(cpu in cpus for cpus in covered.values()):
+            continue
         folder = f"{paths.CPU}/cpu{cpu}/cache"
-        if indexes is None or not caches:
-            indexes = numbered(sources.names(folder), "index")
-        for index in indexes:
-            name = f"index{index}"
-            if cpu in covered.get(name, CpuSet()):
+        for name in sources.names(folder):
+            if not name.startswith("index") or cpu in covered.get(name, CpuSet()):
                 continue
             cache = _read_cache(sources, f"{folder}/{name}", cpu)
             if cache is not None:
@@ -98,12 +96,12 @@ def read_caches(sources: Sources, online: CpuSet) -> tuple[Cache, ...] | None:
 
 
 def _read_cache(sources: Sources, folder: str, cpu: int) -> Cache | None:
-    level, kind = sources.text(f"{folder}/level"), sources.text(f"{folder}/type")
-    if level is None or kind is None or not level.strip("\0 \n").isdecimal():
+    number, kind = (sources.text(f"{folder}/level") or "").strip("\0 \n"), sources.text(f"{folder}/type")
+    if kind is None or not (number.isascii() and number.isdigit() and len(number) <= 2):
         return None
     shared = sources.mask(f"{folder}/shared_cpu_map") or sources.cpus(f"{folder}/shared_cpu_list") or CpuSet()
     return Cache(
-        level=int(level.strip("\0 \n")),
+        level=int(number),
         type=kind.strip("\0 \n"),
         size_bytes=_cache_size(sources.text(f"{folder}/size")),
         shared_cpus=shared | CpuSet([cpu]),
