@@ -59,8 +59,7 @@ class UnparsableText(OsCapabilityError):
     """We looked and did not understand: names the source and the line number, and quotes the line."""
 
     def __init__(self, source: str, line_number: int, line: str, reason: str) -> None:
-        quoted = line if len(line) <= 80 else line[:77] + "..."
-        super().__init__(f"{source}, line {line_number}: {reason}: {quoted!r}")
+        super().__init__(f"{source}, line {line_number}: {reason}: {_shortened(line)!r}")
         self.source = source
         self.line_number = line_number
         self.line = line
@@ -71,8 +70,7 @@ class InvalidCpuSet(OsCapabilityError, ValueError):
     """The text is not a kernel CPU list or mask."""
 
     def __init__(self, text: str, reason: str) -> None:
-        quoted = text if len(text) <= 80 else text[:77] + "..."
-        super().__init__(f"not a CPU set: {quoted!r}: {reason}")
+        super().__init__(f"not a CPU set: {_shortened(text)!r}: {reason}")
         self.text = text
         self.reason = reason
 
@@ -81,6 +79,10 @@ class InvalidDocument(OsCapabilityError, ValueError):
     """The JSON document is not one of ours: names the path of the key at fault."""
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"document key {path}: {reason}")
+        super().__init__(f"document key {_shortened(path)}: {_shortened(reason, 200)}")
         self.path = path
         self.reason = reason
+
+
+def _shortened(text: str, length: int = 80) -> str:
+    return text if len(text) <= length else text[: length - 3] + "..."

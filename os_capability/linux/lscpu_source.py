@@ -55,4 +55,7 @@ class LscpuSource:
 
 
 def _ids(row: LscpuRow) -> TopologyRow:
+    if not row.online:
+        # The kernel tells nothing of an offline CPU, and lscpu 2.38 prints 0 for some of it.
+        return TopologyRow(row.cpu)
     return TopologyRow(row.cpu, core_id=row.core, socket=row.socket, book=row.book, drawer=row.drawer)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from os_capability.cpuset import CpuSet
@@ -14,6 +15,8 @@ from os_capability.linux.sources import Sources
 from os_capability.model import Cache, Smt
 
 __all__ = ["CpuSets", "read_caches", "read_cpu_sets", "read_kinds", "read_smt", "read_vulnerabilities"]
+
+_NO_CPU = CpuSet()
 
 
 class CpuSets(NamedTuple):
@@ -81,31 +84,37 @@ def read_caches(sources: Sources, online: CpuSet) -> tuple[Cache, ...] | None:
     """Read each physical cache once, from its lowest CPU; ``None`` where the kernel shows none."""
     caches: list[Cache] = []
     covered: dict[str, CpuSet] = {}
+    # The kernel numbers a CPU's caches level by level: CPUs with the same numbers have the same levels and types there.
+    kinds: dict[tuple[str, ...], dict[str, tuple[int, str]]] = {}
     for cpu in online:
         if covered and all(cpu in cpus for cpus in covered.values()):
             continue
         folder = f"{paths.CPU}/cpu{cpu}/cache"
-        for name in sources.names(folder):
-            if not name.startswith("index") or cpu in covered.get(name, CpuSet()):
+        names = tuple(sorted(name for name in sources.names(folder) if name.startswith("index")))
+        if names not in kinds:
+            kinds[names] = _cache_kinds(sources, folder, names)
+        for name, (level, kind) in kinds[names].items():
+            if cpu in covered.get(name, _NO_CPU):
                 continue
-            cache = _read_cache(sources, f"{folder}/{name}", cpu)
-            if cache is not None:
-                covered[name] = covered.get(name, CpuSet()) | cache.shared_cpus
-                caches.append(cache)
+            shared = _sharing(sources, f"{folder}/{name}") | CpuSet([cpu])
+            size = _cache_size(sources.text(f"{folder}/{name}/size"))
+            covered[name] = covered.get(name, _NO_CPU) | shared
+            caches.append(Cache(level=level, type=kind, size_bytes=size, shared_cpus=shared))
     return tuple(sorted(caches, key=lambda c: (c.level, c.type, c.shared_cpus.first()))) if caches else None
 
 
-def _read_cache(sources: Sources, folder: str, cpu: int) -> Cache | None:
-    number, kind = (sources.text(f"{folder}/level") or "").strip("\0 \n"), sources.text(f"{folder}/type")
-    if kind is None or not (number.isascii() and number.isdigit() and len(number) <= 2):
-        return None
-    shared = sources.mask(f"{folder}/shared_cpu_map") or sources.cpus(f"{folder}/shared_cpu_list") or CpuSet()
-    return Cache(
-        level=int(number),
-        type=kind.strip("\0 \n"),
-        size_bytes=_cache_size(sources.text(f"{folder}/size")),
-        shared_cpus=shared | CpuSet([cpu]),
-    )
+def _cache_kinds(sources: Sources, folder: str, names: Sequence[str]) -> dict[str, tuple[int, str]]:
+    found = {}
+    for name in names:
+        level = (sources.text(f"{folder}/{name}/level") or "").strip("\0 \n")
+        kind = sources.text(f"{folder}/{name}/type")
+        if kind is not None and level.isascii() and level.isdigit() and len(level) <= 2:
+            found[name] = (int(level), kind.strip("\0 \n"))
+    return found
+
+
+def _sharing(sources: Sources, folder: str) -> CpuSet:
+    return sources.mask(f"{folder}/shared_cpu_map") or sources.cpus(f"{folder}/shared_cpu_list") or CpuSet()
 
 
 def _cache_size(text: str | None) -> int | None:
