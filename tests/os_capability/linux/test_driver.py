@@ -127,6 +127,18 @@ class TestCapturedFaults:
         with pytest.raises(SourceUnreadable, match="tells of any CPU"):
             collect(str(machine), "sysfs")
 
+    def test_a_cache_that_the_first_cpu_has_no_part_in_is_found(self, machine: Path) -> None:
+        before = collect(str(machine), "sysfs").cpu.caches or ()
+        last_level = max(before, key=lambda cache: cache.level)
+        first = last_level.shared_cpus.first()
+        for folder in (machine / CPU / f"cpu{first}" / "cache").glob("index*"):
+            if (folder / "level").read_text().strip() == str(last_level.level):
+                shutil.rmtree(folder)
+        after = collect(str(machine), "sysfs").cpu.caches or ()
+        assert [(cache.level, cache.type, cache.size_bytes) for cache in after] == [
+            (cache.level, cache.type, cache.size_bytes) for cache in before
+        ]
+
     @pytest.mark.parametrize("text", ["0-99999999999\n", "zero\n", "3-1\n"])
     def test_nonsense_for_the_online_cpus_falls_back_on_the_folders(self, machine: Path, text: str) -> None:
         expected = collect(str(machine), "sysfs").cpu.online
