@@ -3,10 +3,12 @@
 
 from os_capability.cpuset import CpuSet
 from os_capability.detect import collect, load_driver, refresh
+from os_capability.driver import HostDriver
 from os_capability.errors import (
     InvalidCpuSet,
     InvalidDocument,
     InvalidRoot,
+    MissingProgram,
     OsCapabilityError,
     SourceMissing,
     SourceUnreadable,
@@ -20,9 +22,11 @@ __version__ = "0.1.0"
 __all__ = [
     "CpuSet",
     "Host",
+    "HostDriver",
     "InvalidCpuSet",
     "InvalidDocument",
     "InvalidRoot",
+    "MissingProgram",
     "NumaTopology",
     "OsCapabilityError",
     "SourceMissing",
