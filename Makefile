@@ -43,9 +43,10 @@ bench: $(VENV)/.bench ## time reading, showing and storing, each beside a floor 
 	@$(COMPILE)
 	@for benchmark in benchmarks/bench_*.py; do $(BIN)/python $$benchmark || exit 1; done
 
-samples: $(VENV)/.core ## write the generated files anew: etc/host-agent.conf.sample, docs/configuration.md
+samples: $(VENV)/.core ## write the generated texts anew: etc/host-agent.conf.sample, the table in docs/configuration.md
 	@$(BIN)/host-agent config sample > etc/host-agent.conf.sample
-	@$(BIN)/host-agent config sample -f markdown > docs/configuration.md
+	@$(BIN)/host-agent config sample -f markdown > $(VENV)/options.md
+	@sed -i -e '/<!-- options -->/,/<!-- \/options -->/ { /<!--/!d }' -e '/<!-- options -->/r $(VENV)/options.md' docs/configuration.md
 
 hosts: $(VENV)/.test ## write the invented machines of tests/hosts anew
 	@$(BIN)/python -m tests.machines

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -60,9 +61,9 @@ def host_table(row: Mapping[str, object], *, colour: bool = False) -> str:
         if cells:
             lines.append(f"\x1b[1m{group}\x1b[0m" if colour else group)
             lines += [f"  {name:<22} {text}" for name, text in cells]
-    missing = sorted(column for column, value in row.items() if value is None)
+    missing = sorted(column for column, value in row.items() if value is None and column != "deleted_at")
     if missing:
-        lines.append(f"not measured yet: {', '.join(missing)}")
+        lines += textwrap.wrap(f"not measured yet: {', '.join(missing)}", 80, subsequent_indent="  ")
     return "\n".join(lines)
 
 
