@@ -74,12 +74,14 @@ def _section(paint: _Paint, label: str, parts: Sequence[str]) -> Iterator[str]:
 
 
 def _wrap(text: str, width: int, indent: str = "  ") -> list[str]:
-    """Break a text at blanks and after commas: CPU lists of big machines have no blanks."""
+    """Break a text at blanks, and after commas for CPU lists, which have none. A longer word breaks anywhere."""
     lines = [""]
     for piece in text.replace(" ", " \0").replace(",", ",\0").split("\0"):
         if len(lines[-1]) + len(piece.rstrip()) > width and lines[-1].strip():
             lines.append(indent)
         lines[-1] += piece
+        while len(lines[-1].rstrip()) > width:
+            lines[-1:] = [lines[-1][:width], indent + lines[-1][width:]]
     return [line.rstrip() for line in lines]
 
 

@@ -92,7 +92,8 @@ class TestShow:
         assert os_capability("--version").stdout == f"os-capability {library.__version__}\n"
 
     @pytest.mark.parametrize(
-        ("arguments", "names"), [((), "COMMAND"), (("show", "-f", "xml"), "'xml'"), (("show", "--source", "lshw"), "'lshw'")]
+        ("arguments", "names"),
+        [((), "COMMAND"), (("show", "-f", "xml"), "'xml'"), (("show", "--source", "lshw"), "'lshw'")],
     )
     def test_wrong_usage_is_one_line_that_names_it(
         self, os_capability: Run, arguments: tuple[str, ...], names: str

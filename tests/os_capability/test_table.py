@@ -106,3 +106,9 @@ def test_warnings_come_last_and_are_wrapped(host: Host) -> None:
     table = render_host(replace(host, warnings=(HostWarning(code="some-code", message="word " * 40),))).splitlines()
     assert table[-3].startswith("! some-code: word word")
     assert max(map(len, table)) <= 80
+
+
+def test_a_word_without_end_is_broken_too(host: Host) -> None:
+    table = render_host(replace(host, warnings=(HostWarning(code="some-code", message="x" * 300),))).splitlines()
+    assert max(map(len, table)) == 80
+    assert "".join(line.strip() for line in table[-4:]).endswith("x" * 300)

@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables as SQLAlchemy models; ``migrations/`` makes them, and a test holds the two together.
+
+Names and meanings are those of Nova's ``compute_nodes`` and ``services``. What nobody measures is NULL.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Annotated
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+    text,
+)
+from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT, MEDIUMTEXT
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+__all__ = ["Base", "ComputeHostRow", "ServiceRow", "UtcDateTime"]
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment kept in UTC without a zone, to the microsecond; Python sees aware datetimes."""
+
+    impl = DateTime().with_variant(DATETIME(fsp=6), "mysql", "mariadb")
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Drop the zone after going to UTC."""
+        return None if value is None else value.astimezone(timezone.utc).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Say that it is UTC."""
+        return None if value is None else value.replace(tzinfo=timezone.utc)
+
+
+# SQLite counts up by itself only in a column of exactly the type INTEGER, which holds 64 bits there.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+# MySQL's TEXT ends at 64 KiB, less than the document of a machine with 1,024 CPUs.
+_MediumText = Text().with_variant(MEDIUMTEXT, "mysql", "mariadb")
+_LongText = Text().with_variant(LONGTEXT, "mysql", "mariadb")
+
+_Uuid = Annotated[str, mapped_column(String(36))]
+_Json = Annotated[str, mapped_column(_MediumText)]
+
+_MYSQL = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
+# utf8mb4_bin: two names are equal here exactly when they are on PostgreSQL and SQLite.
+_TABLE_OPTIONS = {f"{dialect}_{name}": value for dialect in ("mysql", "mariadb") for name, value in _MYSQL.items()}
+
+
+class Base(DeclarativeBase):
+    """All tables; sizes are 64 bits wide."""
+
+    type_annotation_map = {int: BigInteger, float: Double, str: String(255), datetime: UtcDateTime}  # noqa: RUF012
+
+
+class ServiceRow(Base):
+    """The small heartbeat of one agent, apart from its facts.
+
+    No column that a heartbeat changes is indexed, so that PostgreSQL touches no index then (HOT).
+    """
+
+    __tablename__ = "services"
+    __table_args__ = (
+        UniqueConstraint("uuid", name="uniq_services0uuid"),
+        UniqueConstraint("host", "binary", name="uniq_services0host0binary"),
+        _TABLE_OPTIONS,
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[_Uuid]
+    host: Mapped[str]
+    binary: Mapped[str]
+    topic: Mapped[str]
+    report_count: Mapped[int] = mapped_column(server_default=text("0"))
+    disabled: Mapped[bool] = mapped_column(server_default=false())
+    disabled_reason: Mapped[str | None]
+    last_seen_up: Mapped[datetime | None]
+    forced_down: Mapped[bool] = mapped_column(server_default=false())
+    version: Mapped[int | None]
+    created_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    deleted: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class ComputeHostRow(Base):
+    """One host: what it has and what of it is in use. ``*_mb`` is MiB, ``*_kb`` KiB, ``*_gb`` GiB.
+
+    Only what finds the row is NOT NULL: whatever is not known is NULL, in Nova's own columns too.
+    """
+
+    __tablename__ = "compute_host"
+    __table_args__ = (
+        UniqueConstraint("uuid", name="uniq_compute_host0uuid"),
+        Index("ix_compute_host_host", "host"),
+        # Not unique: a host installed anew has a new uuid under the old name.
+        Index("ix_compute_host_hypervisor_hostname", "hypervisor_hostname"),
+        _TABLE_OPTIONS,
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[_Uuid]
+    service_id: Mapped[int | None]
+    host: Mapped[str]
+    hypervisor_hostname: Mapped[str]
+    hostname: Mapped[str | None]
+    hypervisor_type: Mapped[str | None]
+    hypervisor_version: Mapped[int | None]
+    host_ip: Mapped[str | None]
+
+    vcpus: Mapped[int | None]
+    vcpus_used: Mapped[int | None]
+    memory_mb: Mapped[int | None]
+    memory_mb_used: Mapped[int | None]
+    free_ram_mb: Mapped[int | None]
+    local_gb: Mapped[int | None]
+    local_gb_used: Mapped[int | None]
+    free_disk_gb: Mapped[int | None]
+    disk_available_least: Mapped[int | None]
+    running_vms: Mapped[int | None]
+    current_workload: Mapped[int | None]
+    cpu_info: Mapped[_Json | None]
+    supported_instances: Mapped[_Json | None]
+    metrics: Mapped[_Json | None]
+    pci_stats: Mapped[_Json | None]
+    extra_resources: Mapped[_Json | None]
+    stats: Mapped[_Json | None]
+    numa_topology: Mapped[_Json | None]
+    cpu_allocation_ratio: Mapped[float | None]
+    ram_allocation_ratio: Mapped[float | None]
+    disk_allocation_ratio: Mapped[float | None]
+    mapped: Mapped[int | None]
+
+    total_cpu: Mapped[float | None]
+    used_cpu: Mapped[float | None]
+    no_of_containers: Mapped[int | None]
+    running_containers: Mapped[int | None]
+    paused_containers: Mapped[int | None]
+    stopped_containers: Mapped[int | None]
+    mem_total_kb: Mapped[int | None]
+    mem_free_kb: Mapped[int | None]
+    mem_available_kb: Mapped[int | None]
+    buffers_kb: Mapped[int | None]
+    cached_kb: Mapped[int | None]
+    architecture: Mapped[str | None]
+    os_type: Mapped[str | None]
+    os: Mapped[str | None]
+    kernel_version: Mapped[str | None]
+    labels: Mapped[_Json | None]
+    runtimes: Mapped[_Json | None]
+    enable_cpu_pinning: Mapped[bool | None]
+    disk_quota_supported: Mapped[bool | None]
+
+    boot_id: Mapped[_Uuid | None]
+    agent_version: Mapped[str | None]
+    facts_digest: Mapped[str | None] = mapped_column(String(64))
+    facts: Mapped[str | None] = mapped_column(_LongText)
+    facts_at: Mapped[datetime | None]
+
+    created_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    deleted: Mapped[int] = mapped_column(server_default=text("0"))
