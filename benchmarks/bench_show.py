@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `os-capability show` costs as a whole process, beside an empty Python and beside lscpu.
+"""What `os-capability show` costs as a whole process, beside an empty Python, lscpu, psutil and py-cpuinfo.
 
 Programs take turns (A B C A B C ...), so that whatever slows the machine down slows all of them; a ratio is the median
 of the rounds' own ratios.
@@ -23,6 +23,13 @@ EMPTY = "python -I -c pass"
 # Times the empty Python: what the project promises, and what it aims at.
 LIMITS = {"auto": 9.0, "sysfs": 7.0}
 GOAL = 6.0
+CPUINFO = "py-cpuinfo"
+# It sleeps a second to count the ticks of the processor; a few rounds show that.
+CPUINFO_ROUNDS = 4
+PYTHON_PEERS = {
+    "psutil": ("psutil", "import psutil as p; p.cpu_count(), p.cpu_count(False), p.virtual_memory(), p.swap_memory()"),
+    "cpuinfo": (CPUINFO, "import cpuinfo; cpuinfo.get_cpu_info_json()"),
+}
 
 
 def main() -> None:
@@ -34,13 +41,21 @@ def main() -> None:
     commands = {EMPTY: [sys.executable, "-I", "-c", "pass"]}
     for source in LIMITS:
         commands[f"show --source {source}"] = [find("os-capability"), "show", "-f", "json", "--source", source]
-    if shutil.which("lscpu"):
-        commands["lscpu -J"] = ["lscpu", "-J"]
+    commands |= peers()
     times: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(rounds + 1):
+    for round_number in range(rounds + 1):
         for name, command in commands.items():
-            times[name].append(run(command))
+            if name != CPUINFO or round_number < CPUINFO_ROUNDS:
+                times[name].append(run(command))
     report({name: found[1:] for name, found in times.items()})  # the first round warms the page cache
+
+
+def peers() -> dict[str, list[str]]:
+    found = {} if shutil.which("lscpu") is None else {"lscpu -J": ["lscpu", "-J"]}
+    for module, (name, code) in PYTHON_PEERS.items():
+        if importlib.util.find_spec(module) is not None:
+            found[name] = [sys.executable, "-I", "-c", code]
+    return found
 
 
 def find(program: str) -> str:
@@ -58,7 +73,7 @@ def run(command: list[str]) -> float:
 
 
 def ratio(times: dict[str, list[float]], name: str, base: str) -> float:
-    return statistics.median(one / other for one, other in zip(times[name], times[base], strict=True))
+    return statistics.median(one / other for one, other in zip(times[name], times[base], strict=False))
 
 
 def report(times: dict[str, list[float]]) -> None:
