@@ -39,13 +39,7 @@ class CpuinfoRow(NamedTuple):
 
 # In the order of preference; the comments name who writes the line.
 _VENDOR = ("vendor_id", "vendor", "mvendorid")  # x86 and s390; ia64; RISC-V
-_MODEL = (
-    "model name",
-    "Model Name",
-    "uarch",
-    "cpu model",
-    "cpu",
-)  # x86 and ia64; LoongArch; RISC-V; MIPS; POWER and SPARC
+_MODEL = ("model name", "Model Name", "uarch", "cpu", "cpu model")  # x86, ia64; LoongArch; RISC-V; POWER, SPARC; MIPS
 _FAMILY = ("cpu family", "CPU Family", "family", "CPU architecture")  # x86; LoongArch; ia64; ARM
 _FLAGS = ("flags", "Features", "features")  # x86; ARM and LoongArch; s390 and ia64
 
