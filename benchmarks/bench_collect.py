@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the invented machines stand with the tests
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # the invented machines stand with the tests
 
 from os_capability import Host, collect, refresh
 from tests.machines.big_server import big_server

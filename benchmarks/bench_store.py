@@ -25,7 +25,7 @@ from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
 
 # The hosts are those of the tests.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from host_agent import store
 from host_agent.errors import StoreError

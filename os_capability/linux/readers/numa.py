@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 from os_capability.cpuset import CpuSet
 from os_capability.linux import paths
@@ -27,39 +25,64 @@ def read_topology(sources: Sources, placement: Placement, memory: Memory) -> Num
     node_ids = sorted(node_cpus)
     nodes = []
     for node in node_ids:
-        moving = _read_moving(sources, node, _default_pool_size(memory))
-        distances = sources.text(f"{paths.NODE}/node{node}/distance")
-        nodes.append(
-            NumaNode(
-                id=node,
-                cpus=node_cpus[node],
-                memory_total_bytes=moving.total_bytes,
-                memory_free_bytes=moving.free_bytes,
-                memory_kind=None,
-                hugepages=moving.hugepages,
-                distances=None if distances is None else parse_distances(distances, node_ids),
-            )
-        )
+        folder = f"{paths.NODE}/node{node}"
+        pools = sources.names(f"{folder}/hugepages")
+        sizes = sorted(size for size in map(parse_pool_size, pools) if size is not None)
+        distances = sources.text(f"{folder}/distance")
+        table = None if distances is None else parse_distances(distances, node_ids)
+        nodes.append(_read_node(sources, node, node_cpus[node], table, sizes, memory))
     return NumaTopology(synthetic=False, nodes=tuple(nodes))
 
 
 def refresh_topology(sources: Sources, topology: NumaTopology, memory: Memory) -> NumaTopology:
-    """Read again what moves by itself; CPUs and distances stay."""
+    """Read again what moves by itself; CPUs, distances and the sizes of huge pages there are stay."""
     if topology.synthetic:
-        return replace(topology, nodes=(_whole_machine(topology.nodes[0].cpus, memory),))
-    default_size = _default_pool_size(memory)
+        return NumaTopology(synthetic=True, nodes=(_whole_machine(topology.nodes[0].cpus, memory),))
     nodes = []
     for node in topology.nodes:
-        moving = _read_moving(sources, node.id, default_size)
-        nodes.append(
-            replace(
-                node,
-                memory_total_bytes=moving.total_bytes,
-                memory_free_bytes=moving.free_bytes,
-                hugepages=moving.hugepages,
-            )
-        )
-    return replace(topology, nodes=tuple(nodes))
+        sizes = [pool.size_bytes for pool in node.hugepages or ()]
+        nodes.append(_read_node(sources, node.id, node.cpus, node.distances, sizes, memory))
+    return NumaTopology(synthetic=False, nodes=tuple(nodes))
+
+
+def _read_node(
+    sources: Sources,
+    node: int,
+    cpus: CpuSet,
+    distances: Mapping[int, int] | None,
+    pool_sizes: Sequence[int],
+    memory: Memory,
+) -> NumaNode:
+    folder = f"{paths.NODE}/node{node}"
+    meminfo = sources.parsed(f"{folder}/meminfo", parse_meminfo) or {}
+    return NumaNode(
+        id=node,
+        cpus=cpus,
+        memory_total_bytes=meminfo.get("MemTotal"),
+        memory_free_bytes=meminfo.get("MemFree"),
+        memory_kind=None,
+        hugepages=_read_pools(sources, f"{folder}/hugepages", pool_sizes) or _default_pools(meminfo, memory),
+        distances=distances,
+    )
+
+
+def _read_pools(sources: Sources, folder: str, sizes: Sequence[int]) -> tuple[NodeHugePages, ...]:
+    pools = []
+    for size in sizes:
+        pool = f"{folder}/hugepages-{size // 1024}kB"
+        total = sources.count(f"{pool}/nr_hugepages")
+        free = sources.count(f"{pool}/free_hugepages")
+        surplus = sources.count(f"{pool}/surplus_hugepages")
+        if (total, free, surplus) != (None, None, None):
+            pools.append(NodeHugePages(size_bytes=size, total=total, free=free, surplus=surplus))
+    return tuple(pools)
+
+
+def _default_pools(meminfo: Mapping[str, int], memory: Memory) -> tuple[NodeHugePages, ...] | None:
+    """Give the one pool that kernels before 2.6.32, without such folders, tell of in the node's meminfo."""
+    default_size = memory.hugepages[0].size_bytes if memory.hugepages and len(memory.hugepages) == 1 else None
+    pool = node_default_pool(meminfo, default_size)
+    return None if pool is None else (pool,)
 
 
 def _whole_machine(online: CpuSet, memory: Memory) -> NumaNode:
@@ -77,42 +100,3 @@ def _whole_machine(online: CpuSet, memory: Memory) -> NumaNode:
         ),
         distances=None,
     )
-
-
-class _Moving(NamedTuple):
-    """What changes on a node while its topology stays."""
-
-    total_bytes: int | None
-    free_bytes: int | None
-    hugepages: tuple[NodeHugePages, ...] | None
-
-
-def _read_moving(sources: Sources, node: int, default_size: int | None) -> _Moving:
-    folder = f"{paths.NODE}/node{node}"
-    meminfo = sources.parsed(f"{folder}/meminfo", parse_meminfo) or {}
-    return _Moving(meminfo.get("MemTotal"), meminfo.get("MemFree"), _read_pools(sources, folder, meminfo, default_size))
-
-
-def _read_pools(
-    sources: Sources, folder: str, meminfo: Mapping[str, int], default_size: int | None
-) -> tuple[NodeHugePages, ...] | None:
-    pools = []
-    for name in sources.names(f"{folder}/hugepages"):
-        size = parse_pool_size(name)
-        if size is not None:
-            pools.append(
-                NodeHugePages(
-                    size_bytes=size,
-                    total=sources.count(f"{folder}/hugepages/{name}/nr_hugepages"),
-                    free=sources.count(f"{folder}/hugepages/{name}/free_hugepages"),
-                    surplus=sources.count(f"{folder}/hugepages/{name}/surplus_hugepages"),
-                )
-            )
-    if pools:
-        return tuple(sorted(pools, key=lambda pool: pool.size_bytes))
-    default = node_default_pool(meminfo, default_size)
-    return None if default is None else (default,)
-
-
-def _default_pool_size(memory: Memory) -> int | None:
-    return memory.hugepages[0].size_bytes if memory.hugepages and len(memory.hugepages) == 1 else None
