@@ -44,7 +44,7 @@ def test_a_link_leads_somewhere(target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", sorted(set(re.findall(r"make (\w+)", README + (TOP / "CONTRIBUTING.md").read_text())))
+    "target", sorted(set(re.findall(r"[`$] ?make (\w+)", README + (TOP / "CONTRIBUTING.md").read_text())))
 )
 def test_a_make_target_exists(target: str) -> None:
     assert re.search(rf"^{target}:", (TOP / "Makefile").read_text(), re.MULTILINE)

@@ -132,7 +132,17 @@ class TestRoot:
             packed.add(HOSTS / "README.md", "../outside")
         done = os_capability("show", "--root", str(tmp_path / "evil.tar"))
         assert done.returncode == 2
-        assert "evil.tar" in done.stderr
+        assert "evil.tar: holds '../outside', which leads out of it" in done.stderr
+        assert not (tmp_path / "outside").exists()
+
+    def test_an_archive_cannot_write_through_a_link_of_its_own(self, os_capability: Run, tmp_path: Path) -> None:
+        link = tarfile.TarInfo("proc")
+        link.type, link.linkname = tarfile.SYMTYPE, str(tmp_path)
+        with tarfile.open(tmp_path / "evil.tar", "w") as packed:
+            packed.addfile(link)
+            packed.add(HOSTS / "README.md", "proc/outside")
+        done = os_capability("show", "--root", str(tmp_path / "evil.tar"))
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert not (tmp_path / "outside").exists()
 
     @pytest.mark.parametrize(
