@@ -133,7 +133,7 @@ def container_evidence(
     if manager and manager.strip():
         return f"/run/systemd/container names {manager.strip()}"
     if pid_namespace is not None and pid_namespace != _FIRST_PID_NAMESPACE:
-        return f"this is not the first PID namespace but {pid_namespace}"
+        return "this is not the machine's first PID namespace"
     engine = next((name for name in _ENGINES if f"/{name}" in (init_cgroup or "")), None)
     if engine is not None:
         return f"PID 1 is in a cgroup of {engine}"

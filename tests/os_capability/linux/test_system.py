@@ -89,7 +89,7 @@ def test_the_hypervisor_is_named(facts: dict[str, object], name: str | None) -> 
         pytest.param({"has_mark": True}, None, id="a virtual machine made from a container image"),
         pytest.param({"pid_namespace": None}, None, id="nothing to see"),
         pytest.param({"manager": "podman\n"}, "names podman", id="systemd says so"),
-        pytest.param({"pid_namespace": "pid:[4026532201]"}, "pid:[4026532201]", id="another PID namespace"),
+        pytest.param({"pid_namespace": "pid:[4026532201]"}, "PID namespace", id="another PID namespace"),
         pytest.param({"init_cgroup": "5:cpuset:/docker/4f2a\n"}, "cgroup of docker", id="PID 1 in an engine's group"),
         pytest.param(
             {"mountinfo": "9 8 0:50 /proc/meminfo /proc/meminfo rw - fuse.lxcfs lxcfs rw\n"},
