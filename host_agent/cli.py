@@ -7,6 +7,7 @@ Each command imports what it needs when it runs: help and wrong usage must not w
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 import threading
@@ -20,11 +21,13 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-EXIT_DONE, EXIT_NO, EXIT_USAGE, EXIT_UNREADABLE, EXIT_STORE, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 130
+EXIT_DONE, EXIT_NO, EXIT_USAGE, EXIT_UNREADABLE, EXIT_STORE, EXIT_UNWRITTEN, EXIT_INTERRUPTED = 0, 1, 2, 3, 4, 74, 130
+
+_UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 _EPILOG = """\
 exit codes: 0 done; 1 the answer is no (db check, hosts show); 2 wrong usage or settings;
-3 the machine could not be read; 4 trouble with the database
+3 the machine could not be read; 4 trouble with the database; 74 the answer could not be written
 """
 
 
@@ -33,11 +36,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         code: int = asked.command(asked)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (head, a pager) has seen enough. The interpreter must not try to flush again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(end="", flush=True)
+    except BrokenPipeError:  # the reader (head, a pager) has seen enough
+        _stop_writing()
         return EXIT_DONE
+    except OSError as error:
+        if error.errno not in _UNWRITTEN:
+            raise
+        _stop_writing()
+        return _complain(f"the answer could not be written: {error.strerror}", EXIT_UNWRITTEN)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except Exception as error:
@@ -45,13 +52,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _stop_writing() -> None:
+    """Keep the interpreter from flushing once more at its end what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _exit_code(error: Exception) -> int:
     """Give the exit code of an expected error; anything else is a bug and goes on as it is."""
-    from host_agent.errors import ConfigError, HostAgentError, IdentityError, InvalidRecord
+    from host_agent.errors import ConfigError, HostAgentError, IdentityError, InvalidDatabaseUrl, InvalidRecord
     from os_capability import InvalidRoot, OsCapabilityError
 
     for kinds, code in (
-        ((ConfigError, IdentityError, InvalidRoot), EXIT_USAGE),
+        ((ConfigError, IdentityError, InvalidDatabaseUrl, InvalidRoot), EXIT_USAGE),
         ((OsCapabilityError, InvalidRecord), EXIT_UNREADABLE),
         ((HostAgentError,), EXIT_STORE),
     ):
@@ -212,6 +224,9 @@ def _once(asked: argparse.Namespace) -> int:
         facts = HostWatch(load_driver(agent.root, agent.source), agent.full_interval).look()
     if facts.system.view == "container":
         _complain(CONTAINER_VIEW, EXIT_DONE)
+    for warning in facts.warnings:
+        if warning.code != "container-view":
+            _complain(f"{warning.code}: {warning.message}", EXIT_DONE)
     who = identity.register(facts.hostname)
     with _opened(settings) as engine:
         report = DatabaseReport(engine, binary=agent.binary, topic=agent.topic)
@@ -234,7 +249,12 @@ def _show_row(asked: argparse.Namespace, settings: Settings, row: Mapping[str, o
 
 
 def _colour() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return (
+        sys.stdout is not None
+        and sys.stdout.isatty()
+        and "NO_COLOR" not in os.environ
+        and os.environ.get("TERM") != "dumb"
+    )
 
 
 def _run(asked: argparse.Namespace) -> int:

@@ -7,6 +7,7 @@ __all__ = [
     "ConfigError",
     "HostAgentError",
     "IdentityError",
+    "InvalidDatabaseUrl",
     "InvalidRecord",
     "SchemaOutdated",
     "SchemaTooNew",
@@ -36,11 +37,18 @@ class StoreError(HostAgentError):
         self.reason = reason
 
 
+class InvalidDatabaseUrl(StoreError):
+    """The url is none, or names a kind of database there is no support for."""
+
+
 class StoreUnreachable(StoreError):
     """No connection: nobody listens, the credentials are wrong, the file cannot be opened."""
 
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(url, f"{reason}: make it reachable, or give another with --database-url")
 
-class StoreConnectionLost(StoreUnreachable):
+
+class StoreConnectionLost(StoreError):
     """The connection broke while we used it; another one may work at once."""
 
 

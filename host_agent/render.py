@@ -69,7 +69,7 @@ def host_table(row: Mapping[str, object], *, colour: bool = False) -> str:
 
 def host_list(rows: Sequence[Mapping[str, object]]) -> str:
     """Give one line for each host, under a heading."""
-    heading = ("HOST", "CPUS", "MEMORY", "NODES", "KERNEL", "UPDATED", "UUID")
+    heading = ("HOST", "NAME", "CPUS", "MEMORY", "NODES", "KERNEL", "UPDATED", "UUID")
     table = [heading, *(_list_cells(row) for row in rows)]
     widths = [max(len(line[column]) for line in table) for column in range(len(heading))]
     return "\n".join(
@@ -81,6 +81,7 @@ def _list_cells(row: Mapping[str, object]) -> tuple[str, ...]:
     nodes = (_decoded("numa_topology", row.get("numa_topology")) or {}).get("nodes")
     memory = row["memory_mb"]
     return (
+        _text(row["host"]),
         _text(row["hypervisor_hostname"]),
         _text(row["vcpus"]),
         "-" if not isinstance(memory, int) else _size(memory * 1024**2),

@@ -38,6 +38,7 @@ DATABASE_FILE = "os-capability.sqlite"
 
 _PREFIX = "OS_CAPABILITY_"
 _CONFIG_FILE_VARIABLE = "OS_CAPABILITY_CONFIG_FILE"
+_STATE_DIRECTORY_VARIABLE = "STATE_DIRECTORY"  # systemd's
 _DATABASE_URL_VARIABLE = "OS_CAPABILITY_DATABASE_URL"
 # The test suite's own variables may stand in the same shell; they are no misspelt options.
 _TEST_PREFIX = "OS_CAPABILITY_TEST_"
@@ -134,6 +135,8 @@ def load(
             _set_logging_option(logging_options, given)
         origins[key] = given.origin
     settings = _settings(values, environ)
+    if values["DEFAULT", "state_path"] is None and environ.get(_STATE_DIRECTORY_VARIABLE):
+        origins["DEFAULT", "state_path"] = f"${_STATE_DIRECTORY_VARIABLE}"
     _refuse_incoherent(settings, origins)
     return Configuration(settings=settings, origins=origins, logging=logging_options)
 
@@ -266,8 +269,8 @@ def _settings(values: Mapping[tuple[str, str], object], environ: Mapping[str, st
 
 
 def _default_state_path(environ: Mapping[str, str]) -> str:
-    if environ.get("STATE_DIRECTORY"):
-        return environ["STATE_DIRECTORY"].split(":")[0]  # systemd separates several by colons
+    if environ.get(_STATE_DIRECTORY_VARIABLE):
+        return environ[_STATE_DIRECTORY_VARIABLE].split(":")[0]  # systemd separates several by colons
     if os.geteuid() == 0:
         return "/var/lib/os-capability"
     base = environ.get("XDG_STATE_HOME") or Path(environ.get("HOME") or Path.home(), ".local", "state")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-EXIT_DONE, EXIT_USAGE, EXIT_UNREADABLE, EXIT_INTERRUPTED = 0, 2, 3, 130
+EXIT_DONE, EXIT_USAGE, EXIT_UNREADABLE, EXIT_UNWRITTEN, EXIT_INTERRUPTED = 0, 2, 3, 74, 130
 
 
 class UsageError(Exception):
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
     except OSError as error:
-        return _complain(f"the answer could not be written: {error.strerror}", EXIT_UNREADABLE)
+        return _complain(f"the answer could not be written: {error.strerror}", EXIT_UNWRITTEN)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return EXIT_DONE
@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="os-capability",
         description="What this machine can give: CPUs, NUMA nodes and memory.",
-        epilog="exit codes: 0 done, 2 wrong usage, 3 the machine could not be read",
+        epilog="exit codes: 0 done, 2 wrong usage, 3 the machine could not be read, 74 the answer could not be written",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {os_capability.__version__}")
     # A given prog spares argparse formatting one, for which it loads shutil and three compressors.
@@ -117,7 +117,12 @@ def _table(host: Host, fields: Sequence[str]) -> str:
     if fields:
         document = host.to_dict()
         return table.render_fields({field: _select(document, field) for field in fields})
-    colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    colour = (
+        sys.stdout is not None
+        and sys.stdout.isatty()
+        and "NO_COLOR" not in os.environ
+        and os.environ.get("TERM") != "dumb"
+    )
     return table.render_host(host, colour=colour)
 
 
@@ -159,7 +164,9 @@ def _opened(root: str) -> Iterator[str]:
             with tarfile.open(root) as archive:
                 _unpack(archive, folder, root)
         except (tarfile.TarError, EOFError, OSError) as error:
-            reason = str(error).partition("\n")[0]  # an unknown compression is told in a line for each that was tried
+            reason = (
+                str(error).partition("\n")[0].rstrip(": ")
+            )  # an unknown compression is told in a line for each that was tried
             raise UsageError(f"{root}: neither a directory nor a tar archive that can be unpacked: {reason}") from None
         inside = os.listdir(folder)
         # Many archives hold one folder that holds the machine.

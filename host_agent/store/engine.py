@@ -15,7 +15,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from host_agent.errors import StoreError
+from host_agent.errors import InvalidDatabaseUrl, StoreError
 
 __all__ = ["DEFERRED_BEGIN", "SUPPORTED_URLS", "Engine", "open_engine", "shown_url"]
 
@@ -83,11 +83,16 @@ def _parse(url: str) -> URL:
             parsed = parsed.set(drivername=_DRIVERS[parsed.drivername])
     except (ArgumentError, ValueError) as error:
         # Not quoted: what stands there may hold a password in a place we would not look for it.
-        raise StoreError("", f"the database url is not understood: expected {SUPPORTED_URLS}") from error
+        raise InvalidDatabaseUrl("", f"the database url is not understood: expected {SUPPORTED_URLS}") from error
+    if "@" in (parsed.host or ""):
+        # An "@" of the password that is not percent-encoded: what stands behind it must not be shown as a host.
+        raise InvalidDatabaseUrl("", "the database url has more than one @: write those of the password as %40")
     if parsed.drivername not in _DRIVERS.values():
-        raise StoreError("", f"no support for databases of the kind {parsed.drivername!r}: expected {SUPPORTED_URLS}")
+        raise InvalidDatabaseUrl(
+            "", f"no support for databases of the kind {parsed.drivername!r}: expected {SUPPORTED_URLS}"
+        )
     if not parsed.database or parsed.database == ":memory:":
-        raise StoreError(shown_url(parsed), f"the url names no database: expected {SUPPORTED_URLS}")
+        raise InvalidDatabaseUrl(shown_url(parsed), f"the url names no database: expected {SUPPORTED_URLS}")
     return parsed
 
 

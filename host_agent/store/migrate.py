@@ -117,8 +117,10 @@ def check(engine: Engine) -> list[str]:
 
     with reading(engine) as connection:
         options = {"compare_type": True, "include_object": is_ours}
-        differences = compare_metadata(MigrationContext.configure(connection, opts=options), Base.metadata)
-    return [line for difference in differences for line in _lines(difference)]
+        context = MigrationContext.configure(connection, opts=options)
+        revision, differences = context.get_current_revision(), compare_metadata(context, Base.metadata)
+    lines = [line for difference in differences for line in _lines(difference)]
+    return lines if revision == head() else [f"revision: the database has {revision}, the models {head()}", *lines]
 
 
 def _config() -> Config:

@@ -9,10 +9,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from os_capability.cpuset import CpuSet
-from os_capability.errors import MissingProgram, OsCapabilityError, SourceUnreadable
+from os_capability.errors import MissingProgram, OsCapabilityError, SourceUnreadable, UnparsableText
 from os_capability.linux import paths, sysfs_source
 from os_capability.linux.agreement import disagreements
-from os_capability.linux.cpuinfo import CpuIdentity, parse_identity
+from os_capability.linux.cpuinfo import CpuIdentity, parse_identity, parse_processors
 from os_capability.linux.host_root import HostRoot
 from os_capability.linux.readers import cpu as cpu_reader
 from os_capability.linux.readers import numa as numa_reader
@@ -53,7 +53,7 @@ class LinuxDriver:
         placement = self._placement(sources, sets, cpuinfo)
         meminfo = read_meminfo(sources)
         memory = read_memory(sources, meminfo)
-        identity = parse_identity(cpuinfo or "")
+        identity = _identity(sources, cpuinfo)
         system = read_system(sources, identity.flags or ())
         identity, system = self._named_by_lscpu(sources, identity, system)
         return Host(
@@ -112,6 +112,18 @@ class LinuxDriver:
         if is_guest and "Hypervisor vendor" in summary:
             system = replace(system, virtualization=summary["Hypervisor vendor"].lower())
         return identity, system
+
+
+def _identity(sources: Sources, cpuinfo: str | None) -> CpuIdentity:
+    identity = parse_identity(cpuinfo or "")
+    if cpuinfo is not None and not any(identity):
+        name = sources.root.name(paths.CPUINFO)
+        try:
+            if not parse_processors(cpuinfo, name):
+                raise UnparsableText(name, 1, cpuinfo.split("\n")[0], "no line tells of a CPU")
+        except UnparsableText as error:
+            sources.refuse(error)
+    return identity
 
 
 def _lscpu_source(root: HostRoot, timeout_seconds: float) -> LscpuSource:

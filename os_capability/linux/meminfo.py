@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from os_capability.errors import UnparsableText
 
-__all__ = ["available_estimate", "parse_meminfo"]
+__all__ = ["available_estimate", "parse_meminfo", "parse_memory"]
 
 _FIELDS = frozenset(
     {
@@ -45,7 +45,7 @@ def parse_meminfo(text: str, source: str) -> dict[str, int]:
     ``ShadowCallStack:10373888 kB`` without a blank.
 
     Raises:
-        UnparsableText: a field we use has no number.
+        UnparsableText: a field we use has no number, or another unit.
     """
     fields: dict[str, int] = {}
     for line_number, line in enumerate(text.splitlines(), 1):
@@ -58,7 +58,21 @@ def parse_meminfo(text: str, source: str) -> dict[str, int]:
         number = words[0] if words else ""
         if not (number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS):
             raise UnparsableText(source, line_number, line, f"{name} has no number")
-        fields[name] = int(number) * 1024 if words[1:] == ["kB"] else int(number)
+        if words[1:] not in ([], ["kB"]):
+            raise UnparsableText(source, line_number, line, f"{name} is not in kB")
+        fields[name] = int(number) * 1024 if words[1:] else int(number)
+    return fields
+
+
+def parse_memory(text: str, source: str) -> dict[str, int]:
+    """Give what `parse_meminfo` gives of a machine's or a node's whole file.
+
+    Raises:
+        UnparsableText: as `parse_meminfo`, or there is no MemTotal, which every such file has.
+    """
+    fields = parse_meminfo(text, source)
+    if "MemTotal" not in fields:
+        raise UnparsableText(source, 1, text.split("\n")[0], "no line gives MemTotal")
     return fields
 
 

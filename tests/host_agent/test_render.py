@@ -94,10 +94,11 @@ def test_json_decodes_documents_and_spells_times_in_utc() -> None:
 
 def test_the_list_has_one_line_for_each_host_and_a_dash_for_what_is_unknown() -> None:
     unknown = ROW | {"uuid": "u-2", "memory_mb": None, "numa_topology": None, "kernel_version": None}
-    lines = render.host_list([ROW, unknown]).splitlines()
+    rows = [row | {"host": "first-name"} for row in (ROW, unknown)]
+    lines = render.host_list(rows).splitlines()
 
     assert [line.split() for line in lines[1:]] == [
-        ["node-1", "64", "512", "GiB", "2", "6.1.0", "2026-11-21T03:04:05Z", "u-1"],
-        ["node-1", "64", "-", "-", "-", "2026-11-21T03:04:05Z", "u-2"],
+        ["first-name", "node-1", "64", "512", "GiB", "2", "6.1.0", "2026-11-21T03:04:05Z", "u-1"],
+        ["first-name", "node-1", "64", "-", "-", "-", "2026-11-21T03:04:05Z", "u-2"],
     ]
     assert len({line.index("2026") for line in lines[1:]}) == 1

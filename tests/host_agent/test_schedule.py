@@ -104,9 +104,12 @@ def test_every_job_has_its_turn_when_the_clock_was_set(schedule: Schedule) -> No
     schedule.every(3600, "job", calls.release)
     assert calls.acquire(timeout=2)
 
-    schedule.run_all_now()
-
-    assert calls.acquire(timeout=2)
+    # A job that still runs when the clock steps has this turn already: ask until the first one is over.
+    for _ in range(20):
+        schedule.run_all_now()
+        if calls.acquire(timeout=0.5):
+            return
+    pytest.fail("the job had no turn after the clock was set")
 
 
 def test_a_step_of_the_clock_is_told_once_and_a_slow_drift_never() -> None:

@@ -213,7 +213,7 @@ class TestWriting:
                 stderr=subprocess.PIPE,
                 text=True,
             )
-        assert done.returncode == 3
+        assert done.returncode == 74
         assert done.stderr == "os-capability: the answer could not be written: No space left on device\n"
 
     @pytest.mark.parametrize(

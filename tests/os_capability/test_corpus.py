@@ -20,10 +20,10 @@ from os_capability import OsCapabilityError, collect
 from os_capability.errors import MissingProgram
 
 BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2].parent / "shared" / "corpus"
-CORPUS = Path(os.environ.get("OS_CAPABILITY_CORPUS") or BESIDE_THE_CHECKOUT)
+CORPUS = Path(os.environ.get("OS_CAPABILITY_TEST_CORPUS") or BESIDE_THE_CHECKOUT)
 MACHINES = sorted(path.stem for path in (CORPUS / "dev").glob("*.json"))
 
-pytestmark = pytest.mark.skipif(not MACHINES, reason=f"no captured machines in {CORPUS} (OS_CAPABILITY_CORPUS)")
+pytestmark = pytest.mark.skipif(not MACHINES, reason=f"no captured machines in {CORPUS} (OS_CAPABILITY_TEST_CORPUS)")
 
 # What the reader has no use for, and most of the files: leaving it packed makes this three times as fast.
 UNREAD = re.compile(r"/(cpufreq|cpuidle|power|microcode|thermal_throttle)/|^sys/devices/pci|^proc/device-tree/cpus")

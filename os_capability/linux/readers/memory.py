@@ -6,7 +6,7 @@ from __future__ import annotations
 from os_capability.errors import UnparsableText
 from os_capability.linux import paths
 from os_capability.linux.hugepages import default_pool, parse_pool_size
-from os_capability.linux.meminfo import available_estimate, parse_meminfo
+from os_capability.linux.meminfo import available_estimate, parse_memory
 from os_capability.linux.sources import Sources
 from os_capability.model import HugePages, Memory
 
@@ -23,12 +23,8 @@ def read_meminfo(sources: Sources) -> dict[str, int]:
     text = sources.required(paths.MEMINFO)
     if text is None:
         return {}
-    name = sources.root.name(paths.MEMINFO)
     try:
-        fields = parse_meminfo(text, name)
-        if "MemTotal" not in fields:
-            raise UnparsableText(name, 1, text.split("\n")[0], "no line gives MemTotal")
-        return fields
+        return parse_memory(text, sources.root.name(paths.MEMINFO))
     except UnparsableText as error:
         sources.refuse(error)
         return {}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from os_capability.cpuset import CpuSet
 from os_capability.linux import paths
 from os_capability.linux.hugepages import node_default_pool, parse_pool_size
-from os_capability.linux.meminfo import parse_meminfo
+from os_capability.linux.meminfo import parse_memory
 from os_capability.linux.node import parse_distances
 from os_capability.linux.sources import Sources
 from os_capability.linux.topology import Placement
@@ -54,7 +54,7 @@ def _read_node(
     memory: Memory,
 ) -> NumaNode:
     folder = f"{paths.NODE}/node{node}"
-    meminfo = sources.parsed(f"{folder}/meminfo", parse_meminfo) or {}
+    meminfo = sources.parsed(f"{folder}/meminfo", parse_memory) or {}
     return NumaNode(
         id=node,
         cpus=cpus,

@@ -6,9 +6,11 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -88,7 +90,7 @@ def test_hosts_are_listed_and_shown_by_name_and_by_uuid(agent: HostAgent, captur
     stored = json.loads(agent("once", "-f", "json").out)
 
     heading, line = agent("hosts", "list").out.splitlines()
-    assert heading.split() == ["HOST", "CPUS", "MEMORY", "NODES", "KERNEL", "UPDATED", "UUID"]
+    assert heading.split() == ["HOST", "NAME", "CPUS", "MEMORY", "NODES", "KERNEL", "UPDATED", "UUID"]
     assert line.split()[0] == "x86-64-two-sockets"
     assert line.split()[-1] == stored["uuid"]
     for name in ("x86-64-two-sockets", stored["uuid"]):
@@ -140,7 +142,7 @@ def test_bad_input_gets_one_line_and_its_exit_code(agent: HostAgent, captured: P
     one_line(agent("once", OS_CAPABILITY_AGENT__ROOT=str(tmp_path)), 2, str(tmp_path))
     one_line(agent("once", OS_CAPABILITY_DEFAULT__STATE_PATH="/dev/null/x"), 2, "/dev/null/x", "state_path")
     one_line(agent("once", "--database-url", ""), 2, "--database-url")
-    one_line(agent("once", "--database-url", "oracle://x"), 4, "postgresql")
+    one_line(agent("once", "--database-url", "oracle://x"), 2, "postgresql")
     one_line(agent("once", "--database-url", "postgresql+psycopg://u:s3cret@127.0.0.1:1/x"), 4, "127.0.0.1")
 
 
@@ -200,3 +202,53 @@ def test_help_and_wrong_usage_do_not_load_the_database_layer(agent: HostAgent) -
 
 def test_the_version_is_the_librarys(agent: HostAgent) -> None:
     assert agent("--version").out == f"host-agent {os_capability.__version__}\n"
+
+
+@pytest.mark.parametrize("command", [("config", "sample"), ("hosts", "list")])
+def test_a_full_disk_is_said_in_one_line(agent: HostAgent, command: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "host_agent", *command],
+            env=agent.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (done.returncode, done.stderr) == (
+        74,
+        "host-agent: the answer could not be written: No space left on device\n",
+    )
+
+
+def test_a_closed_standard_output_is_no_error(agent: HostAgent) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"exec {sys.executable} -m host_agent hosts list >&-"],
+        env=agent.environment,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_once_says_what_the_facts_warn_of(agent: HostAgent, captured: Path, tmp_path: Path) -> None:
+    answer = agent("once", PATH=str(tmp_path))
+    assert answer.code == 0
+    assert "host-agent: lscpu-unavailable: " in answer.err
+
+
+def test_a_forged_revision_is_a_difference(agent: HostAgent, captured: Path) -> None:
+    assert agent("once").code == 0
+    with closing(sqlite3.connect(agent.database)) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '0001'")
+    checked = agent("db", "check")
+    assert (checked.code, checked.out) == (1, "revision: the database has 0001, the models 0002\n")
+
+
+def test_an_at_sign_in_a_password_is_never_shown(agent: HostAgent) -> None:
+    answer = agent("once", "--database-url", "postgresql+psycopg://u:se@cret@127.0.0.1/x")
+    one_line(answer, 2, "%40")
+    assert "cret" not in answer.err
+
+
+def test_config_show_names_the_variable_that_gives_the_state_directory(agent: HostAgent) -> None:
+    assert f"[DEFAULT] state_path = {agent.state}  ($STATE_DIRECTORY)\n" in agent("config", "show").out

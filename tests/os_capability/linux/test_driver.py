@@ -113,6 +113,13 @@ class TestCapturedFaults:
         assert {memory.total_bytes, memory.free_bytes, memory.available_bytes, memory.swap_free_bytes} == {None}
         assert (host.cpu, host.numa) == (before.cpu, before.numa)
 
+    @pytest.mark.parametrize("path", ["proc/cpuinfo", f"{NODE}/node0/meminfo"])
+    def test_garbage_is_unknown_and_a_warning_that_names_the_file(self, machine: Path, path: str) -> None:
+        (machine / path).write_bytes(bytes(range(1, 256)) * 4)
+        host = collect(str(machine), "sysfs")
+        assert any(w.code == "text-unparsable" and path in w.message for w in host.warnings)
+        assert None in (host.cpu.model, host.numa.node(0).memory_total_bytes)
+
     def test_a_bad_number_in_sysfs_is_null_and_a_warning_that_names_the_file(self, machine: Path) -> None:
         pool = next((machine / "sys/kernel/mm/hugepages").iterdir())
         (pool / "free_hugepages").write_text("9" * 30)

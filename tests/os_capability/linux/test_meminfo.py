@@ -46,6 +46,11 @@ def test_a_field_we_use_without_a_number_is_an_error_that_quotes_the_line(value:
     assert "\n" not in str(raised.value)
 
 
+def test_another_unit_is_an_error_and_never_a_wrong_number() -> None:
+    with pytest.raises(UnparsableText, match="MemTotal is not in kB"):
+        parse_meminfo("MemTotal: 100 MB\n", "/proc/meminfo")
+
+
 class TestAvailableEstimate:
     """MemAvailable on kernels that do not give it."""
 
