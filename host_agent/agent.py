@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from host_agent.errors import HostAgentError
 from host_agent.identity import LocalIdentity
@@ -17,8 +17,9 @@ from host_agent.log import Condition
 from host_agent.notify import Notifier
 from host_agent.record import compute_host
 from host_agent.report.database import DatabaseReport
-from host_agent.watch import CONTAINER_VIEW, HostWatch
+from host_agent.watch import HostWatch
 from os_capability import Host, OsCapabilityError, __version__
+from os_capability.model import HostWarning
 
 __all__ = ["FACTS", "HEARTBEAT", "Agent"]
 
@@ -43,7 +44,7 @@ class Agent:
         self._storing = Condition(LOG, "reports are stored again")
         self._failures: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._view: str | None = None
+        self._warnings: frozenset[HostWarning] = frozenset()
 
     def heartbeat(self) -> None:
         """Say in the database that this host is alive, whatever its facts do."""
@@ -62,7 +63,7 @@ class Agent:
         if host is None:
             self._tell()
             return
-        self._mention_view(host.system.view)
+        self._mention(host.warnings)
         self._store(FACTS, lambda: self._report_facts(host))
 
     def stuck(self, name: str, is_stuck: bool) -> None:
@@ -91,10 +92,12 @@ class Agent:
             self._storing.report(f"not stored: {causes}" if causes else None)
         self._tell()
 
-    def _mention_view(self, view: str) -> None:
-        if view != self._view and view != "host":
-            LOG.warning("%s", CONTAINER_VIEW)
-        self._view = view
+    def _mention(self, warnings: Sequence[HostWarning]) -> None:
+        """Log each warning about the facts when it comes up, and not again while it lasts."""
+        for warning in warnings:
+            if warning not in self._warnings:
+                LOG.warning("%s: %s", warning.code, warning.message)
+        self._warnings = frozenset(warnings)
 
     def _tell(self) -> None:
         conditions = [self._machine, self._storing, *self._stuck.values()]

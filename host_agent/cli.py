@@ -213,7 +213,7 @@ def _once(asked: argparse.Namespace) -> int:
     from host_agent.identity import LocalIdentity, make_state_directory
     from host_agent.record import compute_host
     from host_agent.report.database import DatabaseReport
-    from host_agent.watch import CONTAINER_VIEW, HostWatch
+    from host_agent.watch import HostWatch
     from os_capability import __version__, load_driver
 
     settings = _configuration(asked).settings
@@ -222,11 +222,8 @@ def _once(asked: argparse.Namespace) -> int:
     identity = LocalIdentity(settings.state_path, host=settings.host, my_ip=settings.my_ip)
     with _patience("reading this machine"):
         facts = HostWatch(load_driver(agent.root, agent.source), agent.full_interval).look()
-    if facts.system.view == "container":
-        _complain(CONTAINER_VIEW, EXIT_DONE)
     for warning in facts.warnings:
-        if warning.code != "container-view":
-            _complain(f"{warning.code}: {warning.message}", EXIT_DONE)
+        _complain(f"{warning.code}: {warning.message}", EXIT_DONE)
     who = identity.register(facts.hostname)
     with _opened(settings) as engine:
         report = DatabaseReport(engine, binary=agent.binary, topic=agent.topic)

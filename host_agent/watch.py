@@ -8,9 +8,7 @@ from collections.abc import Callable
 
 from os_capability import Host, HostDriver, SourceUnreadable
 
-__all__ = ["CONTAINER_VIEW", "HostWatch"]
-
-CONTAINER_VIEW = "these facts are what a container is shown (stored as view: container); the host may have more"
+__all__ = ["HostWatch"]
 
 
 class HostWatch:

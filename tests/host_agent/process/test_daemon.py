@@ -292,3 +292,12 @@ def test_it_does_not_start_without_the_log_it_was_told_to_write(agent: HostAgent
 
     assert "/nonexistent/agent.log" in agent.said()
     assert agent.said().count("\n") == 1
+
+
+def test_a_warning_about_the_facts_is_logged_when_it_comes_up_and_not_again(
+    agent: HostAgent, captured: Path, eventually: Eventually, tmp_path: Path
+) -> None:
+    agent.start("run", PATH=str(tmp_path))
+    eventually(lambda: "lscpu-unavailable: " in agent.said())
+    eventually(lambda: beats(agent) >= 4)
+    assert agent.said().count("lscpu-unavailable: ") == 1
