@@ -79,7 +79,7 @@ def test_a_container_warns_in_one_line_and_is_stored_all_the_same(agent: HostAge
 
     assert shown.code == 0
     assert shown.err.count("\n") == 1
-    assert "what a container is shown" in shown.err
+    assert "the facts a container is shown" in shown.err
     assert json.loads(shown.out)["facts"]["system"]["view"] == "container"
 
 
