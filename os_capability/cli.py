@@ -137,17 +137,19 @@ def _yaml(document: Mapping[str, object]) -> str:
 
 def _select(document: object, field: str) -> object:
     """Give the part of a document that a dotted name means; inside a list it means that part of every item."""
-    part = document
-    names = field.split(".")
-    for at, name in enumerate(names):
-        if isinstance(part, list):
-            return [_select(item, ".".join(names[at:])) for item in part]
-        if not isinstance(part, dict) or name not in part:
-            where = ".".join(names[:at]) or "the document"
-            known = ", ".join(part) if isinstance(part, dict) else "nothing below it"
-            raise UsageError(f"no field {field!r}: {where} has {known}")
-        part = part[name]
-    return part
+    return _below(document, field.split("."), 0)
+
+
+def _below(part: object, names: Sequence[str], at: int) -> object:
+    if at == len(names):
+        return part
+    if isinstance(part, list):
+        return [_below(item, names, at) for item in part]
+    if not isinstance(part, dict) or names[at] not in part:
+        where = ".".join(names[:at]) or "the document"
+        known = ", ".join(part) if isinstance(part, dict) else "nothing below it"
+        raise UsageError(f"no field {'.'.join(names)!r}: {where} has {known}")
+    return _below(part[names[at]], names, at + 1)
 
 
 @contextmanager

@@ -84,7 +84,7 @@ class TestShow:
     def test_an_unknown_field_names_those_there_are(self, os_capability: Run, machine: Path, field: str) -> None:
         done = os_capability("show", "--root", str(machine), "-f", "json", "-c", field)
         assert (done.returncode, done.stdout) == (2, "")
-        assert done.stderr.startswith("os-capability: no field ")
+        assert done.stderr.startswith(f"os-capability: no field {field!r}: ")
         assert done.stderr.count("\n") == 1
 
     def test_help_and_version_need_no_machine(self, os_capability: Run) -> None:
