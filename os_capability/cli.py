@@ -166,9 +166,8 @@ def _opened(root: str) -> Iterator[str]:
             with tarfile.open(root) as archive:
                 _unpack(archive, folder, root)
         except (tarfile.TarError, EOFError, OSError) as error:
-            reason = (
-                str(error).partition("\n")[0].rstrip(": ")
-            )  # an unknown compression is told in a line for each that was tried
+            # An unknown compression is told in a line for each that was tried.
+            reason = str(error).partition("\n")[0].rstrip(": ")
             raise UsageError(f"{root}: neither a directory nor a tar archive that can be unpacked: {reason}") from None
         inside = os.listdir(folder)
         # Many archives hold one folder that holds the machine.
