@@ -26,6 +26,7 @@ __all__ = [
     "NodeHugePages",
     "NumaNode",
     "NumaTopology",
+    "PciDevice",
     "Processor",
     "Smt",
     "System",
@@ -42,6 +43,8 @@ class System:
         load_average: over 1, 5 and 15 minutes.
         users: people logged in.
         view: ``host``, or ``container`` where the facts are those a container is shown.
+        container: what made that container (``docker``, ``podman``, ``lxc`` ...), ``None`` on a host or unnamed.
+        view_evidence: what shows that the view is a container's, ``None`` on a host.
     """
 
     os_type: str | None
@@ -54,6 +57,8 @@ class System:
     load_average: tuple[float, ...] | None
     users: int | None
     view: str
+    container: str | None
+    view_evidence: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +121,7 @@ class Cpu:
 
     Attributes:
         flags: each name once, those of the lowest CPU.
+        microcode: the revision that runs, as the kernel writes it (``0xb000040``).
         possible, present, online, offline, isolated, nohz_full: six different sets; ``offline`` is present less online.
         sockets, cores, threads: counted over online CPUs, never multiplied.
         kinds: more than one on hybrid machines only; otherwise empty.
@@ -125,6 +131,7 @@ class Cpu:
     vendor: str | None
     model: str | None
     family: str | None
+    microcode: str | None
     flags: tuple[str, ...] | None
     possible: CpuSet | None
     present: CpuSet
@@ -194,7 +201,9 @@ class NumaNode:
 
     Attributes:
         cpus: its online CPUs; empty for a node that is only memory.
-        memory_kind: what the memory is made of; ``None`` while nothing concludes it.
+        memory_kind: ``dram``, ``hbm``, ``cxl``, ``gpu`` or ``unknown``; ``None`` for a node without memory. Only
+            ``dram`` is plain RAM.
+        memory_kind_evidence: what that was concluded from.
         distances: to every online node by id, in the firmware's units (10 is local); ``None`` without a table.
     """
 
@@ -203,6 +212,7 @@ class NumaNode:
     memory_total_bytes: int | None
     memory_free_bytes: int | None
     memory_kind: str | None
+    memory_kind_evidence: str | None
     hugepages: tuple[NodeHugePages, ...] | None
     distances: Mapping[int, int] | None = field(hash=False)
 
@@ -246,6 +256,36 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PciDevice:
+    """One PCI function.
+
+    Attributes:
+        address: ``domain:bus:device.function``, as the kernel writes it.
+        vendor_id, product_id: four hexadecimal digits; ``class_id`` six: class, subclass, programming interface.
+        kind: ``network``, ``gpu``, ``nvme``, ``storage`` or ``accelerator``, by its class; ``None`` for the rest.
+        node: the NUMA node it is attached to, ``None`` where the firmware does not say.
+        sriov: ``pf`` for a device that can have virtual functions, ``vf`` for a virtual function.
+        physical_function: the address of a VF's parent.
+        sriov_total_vfs, sriov_num_vfs: how many virtual functions a PF can have, and has.
+
+    Source: Documentation/ABI/testing/sysfs-bus-pci, Documentation/PCI/sysfs-pci.rst.
+    """
+
+    address: str
+    vendor_id: str | None
+    product_id: str | None
+    class_id: str | None
+    kind: str | None
+    node: int | None
+    sriov: str | None
+    physical_function: str | None
+    sriov_total_vfs: int | None
+    sriov_num_vfs: int | None
+    driver: str | None
+    iommu_group: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostWarning:
     """Something about the facts that a reader should know: a stable ``code`` and one line for a person."""
 
@@ -255,7 +295,11 @@ class HostWarning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """One machine at one moment: what `collect` returns and what the document holds."""
+    """One machine at one moment: what `collect` returns and what the document holds.
+
+    Attributes:
+        pci: by ascending address; ``None`` where the machine shows no PCI bus.
+    """
 
     collected_at: datetime
     hostname: str | None
@@ -266,6 +310,7 @@ class Host:
     memory: Memory
     numa: NumaTopology
     limits: Limits
+    pci: tuple[PciDevice, ...] | None
     warnings: tuple[HostWarning, ...]
 
     def to_dict(self) -> dict[str, object]:

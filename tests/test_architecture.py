@@ -19,7 +19,7 @@ LIBRARY = TOP / "os_capability"
 OPENER = LIBRARY / "linux" / "host_root.py"
 STARTER = LIBRARY / "linux" / "command.py"
 # These write files for a person, or read those that a person names; the observed machine they leave to the library.
-WRITERS = {LIBRARY / "capture.py", LIBRARY / "cli.py"}
+WRITERS = {LIBRARY / "capture.py", LIBRARY / "cli.py", LIBRARY / "roots.py"}
 
 FILE_MODULES = {
     "codecs",

@@ -66,6 +66,7 @@ class LinuxDriver:
             memory=memory,
             numa=numa_reader.read_topology(sources, placement, memory),
             limits=read_limits(sources),
+            pci=None,
             warnings=sources.warnings,
         )
 
@@ -165,6 +166,7 @@ def _cpu(sources: Sources, sets: cpu_reader.CpuSets, placement: Placement, ident
         vendor=identity.vendor,
         model=identity.model,
         family=identity.family,
+        microcode=None,
         flags=identity.flags,
         possible=sets.possible,
         present=present,

@@ -52,6 +52,7 @@ def machine(*, nodes: int = 2, cores: int = 2, threads: int = 2, free_bytes: int
         memory=_memory(nodes, free_bytes),
         numa=NumaTopology(synthetic=False, nodes=tuple(_node(node, processors, nodes) for node in range(nodes))),
         limits=Limits(cgroup_version=2, cpus=None, cpu_quota=None, memory_bytes=None, affinity=None),
+        pci=None,
         warnings=(),
     )
 
@@ -63,6 +64,7 @@ def cpu_of(processors: tuple[Processor, ...], flag: str = "sse2") -> Cpu:
         vendor="GenuineIntel",
         model="Intel Xeon Processor (Skylake)",
         family="6",
+        microcode=None,
         flags=("fpu", "vme", flag),
         possible=present,
         present=present,
@@ -93,6 +95,8 @@ def _system() -> System:
         load_average=(0.5, 0.25, 0.125),
         users=1,
         view="host",
+        container=None,
+        view_evidence=None,
     )
 
 
@@ -119,6 +123,7 @@ def _node(node: int, processors: tuple[Processor, ...], nodes: int) -> NumaNode:
         memory_total_bytes=4 * GIB,
         memory_free_bytes=GIB,
         memory_kind=None,
+        memory_kind_evidence=None,
         hugepages=(NodeHugePages(size_bytes=2048 * 1024, total=8, free=5, surplus=0),),
         distances={other: 10 if other == node else 21 for other in range(nodes)},
     )

@@ -61,6 +61,7 @@ def _read_node(
         memory_total_bytes=meminfo.get("MemTotal"),
         memory_free_bytes=meminfo.get("MemFree"),
         memory_kind=None,
+        memory_kind_evidence=None,
         hugepages=_read_pools(sources, f"{folder}/hugepages", pool_sizes) or _default_pools(meminfo, memory),
         distances=distances,
     )
@@ -93,6 +94,7 @@ def _whole_machine(online: CpuSet, memory: Memory) -> NumaNode:
         memory_total_bytes=memory.total_bytes,
         memory_free_bytes=memory.free_bytes,
         memory_kind=None,
+        memory_kind_evidence=None,
         hugepages=None
         if pools is None
         else tuple(

@@ -35,6 +35,8 @@ def read_system(sources: Sources, flags: Sequence[str]) -> System:
         load_average=system.parse_loadavg(sources.text(paths.LOADAVG) or ""),
         users=_users(sources),
         view=_view(sources),
+        container=None,
+        view_evidence=None,
     )
 
 

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``os-capability show``: the facts of a machine."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from os_capability.commands.answer import Answer, UsageError, json_text, takes_colour, yaml_text
+from os_capability.detect import collect
+from os_capability.model import Host
+from os_capability.roots import opened_root
+
+__all__ = ["run"]
+
+
+def run(asked: argparse.Namespace) -> Answer:
+    """Show the machine whole, or the fields that were asked for.
+
+    Raises:
+        UsageError: there is no such field, or the format needs a package that is not installed.
+        OsCapabilityError: the machine could not be read.
+    """
+    with opened_root(asked.root) as root:
+        host = collect(root, asked.source)
+    return Answer(_render(host, asked.format, asked.fields))
+
+
+def _render(host: Host, wanted: str, fields: Sequence[str]) -> str:
+    if wanted == "table" and not fields:
+        from os_capability.render import table
+
+        return table.render_host(host, colour=takes_colour())
+    document = host.to_dict()
+    if fields:
+        document = {field: _below(document, field.split("."), 0) for field in fields}
+    if wanted == "table":
+        from os_capability.render import table
+
+        return table.render_fields(document)
+    return yaml_text(document) if wanted == "yaml" else json_text(document)
+
+
+def _below(part: object, names: Sequence[str], at: int) -> object:
+    """Give the part of a document that a dotted name means; inside a list it means that part of every item."""
+    if at == len(names):
+        return part
+    if isinstance(part, list):
+        return [_below(item, names, at) for item in part]
+    if not isinstance(part, dict) or names[at] not in part:
+        where = ".".join(names[:at]) or "the document"
+        known = ", ".join(part) if isinstance(part, dict) else "nothing below it"
+        raise UsageError(f"no field {'.'.join(names)!r}: {where} has {known}")
+    return _below(part[names[at]], names, at + 1)
