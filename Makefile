@@ -3,17 +3,18 @@
 PYTHON ?= python3
 VENV   := .venv
 BENCH  := $(VENV)-bench
+PEERS  := $(VENV)-peers
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What an installed package comes with: without it every start of an editable install compiles its sources anew.
 COMPILE := $(BIN)/python -m compileall -q os_capability host_agent migrations
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench samples hosts clean
+.PHONY: help run test check format bench bench-peers samples hosts clean
 
 help: ## print this list
 	@echo "os-capability: what every compute node can give"; echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/.core ## read this machine, store it in the embedded SQLite file and print the stored row
 	@$(COMPILE)
@@ -43,6 +44,9 @@ format: $(VENV)/.lint ## write the sources in the project's style
 bench: $(BENCH)/.ready ## time reading, showing and storing, each beside a floor or a peer of the same run
 	@for benchmark in benchmarks/bench_*.py; do $(BENCH)/bin/python $$benchmark || exit 1; done
 
+bench-peers: $(BENCH)/.ready $(PEERS)/.ready ## measure beside other tools that read a machine, and write docs/performance.md
+	@$(BENCH)/bin/python benchmarks/peers.py --peers $(PEERS)/bin
+
 samples: $(VENV)/.core ## write the generated texts anew: etc/host-agent.conf.sample, the table in docs/configuration.md
 	@$(BIN)/host-agent config sample > etc/host-agent.conf.sample
 	@$(BIN)/host-agent config sample -f markdown > $(VENV)/options.md
@@ -52,7 +56,7 @@ hosts: $(VENV)/.test ## write the invented machines of tests/hosts anew
 	@$(BIN)/python -m tests.machines
 
 clean: ## remove the environment and every cache
-	@rm -rf $(VENV) $(BENCH) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(BENCH) $(PEERS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -80,4 +84,12 @@ $(BENCH)/.ready: setup.cfg pyproject.toml $(shell find os_capability host_agent 
 	@$(PYTHON) -m venv --clear $(BENCH)
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check '.[all,bench]'
 	@rm -rf build
+	@touch $@
+
+# What others have written, in an environment of its own. Programs that pip does not have (lscpu, lstopo, facter, numactl)
+# are used where they are installed.
+$(PEERS)/.ready: Makefile
+	@echo "==> Installing the peers to measure against into $(PEERS)"
+	@$(PYTHON) -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check psutil py-cpuinfo ansible-core zun
 	@touch $@

@@ -8,8 +8,10 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tarfile
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,10 @@ WRONG_BY_LSCPU = {
     "hwloc-fakememinitiators-1np2c+1npp+gi": "it finds cores by thread_siblings, and here is only core_cpus",
     "ul-arm-A510-A710-A715-X3": "its core numbers start again with each kind of core",
 }
+
+# What became of each machine, by source; the page below states it.
+SCORES: dict[str, Counter[str]] = {"auto": Counter(), "sysfs": Counter(), "lscpu": Counter()}
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "accuracy.md"
 
 Differences = Callable[[Mapping[str, Any], Mapping[str, Any]], list[tuple[str, object, object]]]
 
@@ -74,7 +80,9 @@ def test_a_real_machine_is_read_right(
     machine: tuple[Path, dict[str, Any]], source: str, differences: Differences
 ) -> None:
     root, oracle = machine
-    assert differences(collect(str(root), source).to_dict(), oracle) == []
+    wrong = differences(collect(str(root), source).to_dict(), oracle)
+    SCORES[source]["wrong" if wrong else "right"] += 1
+    assert wrong == []
 
 
 def test_lscpu_alone_reads_a_real_machine_right_or_refuses(
@@ -86,9 +94,28 @@ def test_lscpu_alone_reads_a_real_machine_right_or_refuses(
     except MissingProgram as error:
         pytest.skip(str(error))
     except OsCapabilityError:
+        SCORES["lscpu"]["refused"] += 1
         return  # it insists on cpu/possible, it crashes, it prints rows without a CPU: we say so, which is right
     wrong = differences(found, oracle)
+    SCORES["lscpu"]["wrong" if wrong else "right"] += 1
     reason = WRONG_BY_LSCPU.get(request.node.callspec.params["machine"])
     if wrong and reason:
         pytest.xfail(reason)
     assert wrong == []
+
+
+@pytest.mark.parametrize("source", SCORES)
+def test_the_page_states_the_score_of_each_source(source: str) -> None:
+    score = SCORES[source]
+    if score.total() != len(MACHINES):
+        pytest.skip("only a part of the machines was read")
+    row = re.search(rf"^\| `{source}`(?: \(util-linux (\S+)\))? \| (\d+) \| (\d+) \| (\d+) \|$", PAGE.read_text(), re.M)
+    assert row is not None
+    version, *stated = row.groups()
+    if version is not None and version not in lscpu_version():
+        pytest.skip(f"the page speaks of util-linux {version}")
+    assert [int(number) for number in stated] == [score["right"], score["refused"], score["wrong"]]
+
+
+def lscpu_version() -> str:
+    return subprocess.run(["lscpu", "--version"], capture_output=True, text=True, check=True).stdout
