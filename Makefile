@@ -10,7 +10,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/python -m compileall -q os_capability host_agent migrations
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-peers samples hosts clean
+.PHONY: help run test check format bench bench-peers samples hosts fuzz clean
 
 help: ## print this list
 	@echo "os-capability: what every compute node can give"; echo
@@ -36,6 +36,9 @@ check: $(VENV)/.lint ## style, types and import contracts
 	@$(BIN)/mypy
 	@echo "==> Import contracts"
 	@$(BIN)/lint-imports --no-cache > $(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
+
+fuzz: $(VENV)/.test ## read 2,000 trees with something wrong in them, and say how to repeat what fails
+	@$(BIN)/python -m tests.fuzz --count $(or $(FUZZ_COUNT),2000)
 
 format: $(VENV)/.lint ## write the sources in the project's style
 	@$(BIN)/ruff check --quiet --fix .

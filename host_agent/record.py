@@ -234,13 +234,15 @@ _VOLATILE = frozenset(
     }
 )
 _VOLATILE_WORDS = frozenset({"free", "available", "buffers", "cached"})
+# A warning that tells of a move between two readings, not of the machine; the moved facts count themselves.
+_VOLATILE_WARNING = "topology-changed"
 
 
 def facts_digest(document: Mapping[str, object]) -> str:
     """Give the SHA-256 (64 hex digits) of a document without what moves by itself.
 
-    Left out at any depth: the moment of collection, uptime, load, users, and every figure of free, available,
-    buffered or cached memory.
+    Left out at any depth: the moment of collection, uptime, load, users, every figure of free, available, buffered or
+    cached memory, and the warning that something moved since the last reading.
     """
     text = json.dumps(_settled(document), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -250,8 +252,12 @@ def _settled(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: _settled(item) for key, item in value.items() if not _is_volatile(key, item)}
     if isinstance(value, (list, tuple)):
-        return [_settled(item) for item in value]
+        return [_settled(item) for item in value if not _tells_of_a_move(item)]
     return value
+
+
+def _tells_of_a_move(item: object) -> bool:
+    return isinstance(item, Mapping) and item.get("code") == _VOLATILE_WARNING
 
 
 def _is_volatile(key: str, value: object) -> bool:

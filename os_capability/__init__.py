@@ -8,12 +8,12 @@ from os_capability.errors import (
     InvalidCpuSet,
     InvalidDocument,
     InvalidRoot,
+    MissingPackage,
     MissingProgram,
     OsCapabilityError,
     SourceMissing,
     SourceUnreadable,
     UnparsableText,
-    UnsupportedPlatform,
 )
 from os_capability.model import Host, NumaTopology
 
@@ -26,13 +26,13 @@ __all__ = [
     "InvalidCpuSet",
     "InvalidDocument",
     "InvalidRoot",
+    "MissingPackage",
     "MissingProgram",
     "NumaTopology",
     "OsCapabilityError",
     "SourceMissing",
     "SourceUnreadable",
     "UnparsableText",
-    "UnsupportedPlatform",
     "collect",
     "load_driver",
     "refresh",

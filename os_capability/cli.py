@@ -74,6 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     # A given prog spares argparse formatting one, for which it loads shutil and three compressors.
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, prog=parser.prog)
     _add_show(commands)
+    _add_topology(commands)
+    _add_capture(commands)
+    _add_check(commands)
+    _add_diff(commands)
+    _add_fit(commands)
+    _add_traits(commands)
     return parser
 
 
@@ -83,7 +89,8 @@ def _add_show(commands: _Commands) -> None:
         help="this machine, or one captured in a folder",
         description="Shows the machine: CPUs, memory and NUMA nodes.",
     )
-    show.add_argument("-f", dest="format", choices=("table", "json", "yaml"), default="table", help="default: table")
+    formats = ("table", "json", "yaml", "prometheus")
+    show.add_argument("-f", dest="format", choices=formats, default="table", help="default: table")
     show.add_argument(
         "-c",
         dest="fields",
@@ -95,17 +102,114 @@ def _add_show(commands: _Commands) -> None:
     _add_machine(show)
 
 
-def _add_machine(command: argparse.ArgumentParser) -> None:
-    """Let a command ask about another machine than this one."""
-    command.add_argument(
-        "--root",
-        metavar="DIR",
-        default="/",
-        help="a folder with the proc and sys of a machine, or a tar archive of one",
+def _add_topology(commands: _Commands) -> None:
+    topology = commands.add_parser(
+        "topology",
+        help="the machine drawn: nodes, sockets, cores and threads as boxes",
+        description="Draws the machine as boxes in boxes: NUMA nodes, sockets, dies, shared caches, cores and CPUs,"
+        " with memory and huge pages as bars. What repeats is folded on machines of more than 48 CPUs.",
     )
+    topology.add_argument("--svg", metavar="FILE", help="write the drawing as an SVG image; - is standard output")
+    topology.add_argument(
+        "--width",
+        type=int,
+        metavar="COLUMNS",
+        help="no line is longer (default: the terminal's width, or 100 where there is none)",
+    )
+    _add_machine(topology)
+
+
+def _add_capture(commands: _Commands) -> None:
+    capture = commands.add_parser(
+        "capture",
+        help="this machine as an archive for a bug report, without what identifies it",
+        description="Writes the files that are read of this machine into an archive, without host name, machine id,"
+        " serial numbers, MACs and users. show --root FILE shows the machine again.",
+    )
+    capture.add_argument("file", metavar="FILE.tar.gz", help="the archive to write")
+    _add_root(capture)
+
+
+def _add_check(commands: _Commands) -> None:
+    check = commands.add_parser(
+        "check",
+        help="hazards for somebody about to run workloads here",
+        description="Finds what costs capacity, speed or safety, or misleads placement, each with its evidence and what"
+        " to do. Exits 1 where there are hazards; notes are none.",
+    )
+    check.add_argument("-f", dest="format", choices=("table", "json"), default="table", help="default: table")
+    check.add_argument(
+        "--accept",
+        dest="accepted",
+        metavar="CODE",
+        action="append",
+        default=[],
+        help="leave out this hazard: it is meant to be so; may be repeated",
+    )
+    _add_machine(check)
+
+
+def _add_diff(commands: _Commands) -> None:
+    diff = commands.add_parser(
+        "diff",
+        help="what changed between two machines, or one at two moments",
+        description="Tells what changed from OLD to NEW. Each is a document (show -f json), a folder with the proc and"
+        " sys of a machine, an archive of one, or / for this machine.",
+    )
+    diff.add_argument("old", metavar="OLD", help="the machine as it was")
+    diff.add_argument("new", metavar="NEW", help="the machine as it is")
+    diff.add_argument("-f", dest="format", choices=("table", "json"), default="table", help="default: table")
+
+
+def _add_fit(commands: _Commands) -> None:
+    fit = commands.add_parser(
+        "fit",
+        help="whether and where the machine can take a workload",
+        description="Answers yes (exit code 0) with the NUMA nodes and CPUs, or no (1) with every constraint that fails"
+        " and by how much. Nothing is overcommitted. SIZE is in bytes, or like 512M, 4G, 4GiB.",
+    )
+    fit.add_argument("--vcpus", type=int, default=0, metavar="N", help="shared CPUs")
+    fit.add_argument("--pcpus", type=int, default=0, metavar="N", help="dedicated CPUs, isolated ones first")
+    fit.add_argument("--memory", metavar="SIZE", help="ordinary memory, or with --hugepage-size so much in huge pages")
+    fit.add_argument("--hugepage-size", metavar="SIZE", help="take the memory from the huge pages of this size")
+    fit.add_argument("--numa-nodes", type=int, metavar="N", help="on at most so many NUMA nodes (default: any number)")
+    fit.add_argument("--near", metavar="PCI", help="with the NUMA node of this PCI device among them (0000:3b:00.0)")
+    fit.add_argument(
+        "--cpu-threads",
+        choices=("prefer", "require", "isolate"),
+        default="prefer",
+        help="dedicated CPUs are whole cores first, then threads (prefer, the default), thread siblings only (require),"
+        " or one thread of a core each, its siblings idle (isolate)",
+    )
+    fit.add_argument("-f", dest="format", choices=("table", "json"), default="table", help="default: table")
+    _add_machine(fit)
+
+
+def _add_traits(commands: _Commands) -> None:
+    traits = commands.add_parser(
+        "traits",
+        help="the os-traits names the machine has",
+        description="Lists what the machine has by OpenStack's standard names (HW_CPU_X86_AVX2), one a line.",
+    )
+    traits.add_argument("-f", dest="format", choices=("plain", "json"), default="plain", help="default: plain")
+    _add_machine(traits)
+
+
+def _add_machine(command: argparse.ArgumentParser) -> None:
+    """Let a command ask about another machine than this one, and whom."""
+    _add_root(command)
     command.add_argument(
         "--source",
         choices=SOURCES,
         default="auto",
         help="who tells the topology: both and sysfs decides (auto), or one alone, which then never falls back",
+    )
+
+
+def _add_root(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--root",
+        metavar="DIR",
+        default="/",
+        help="a folder with the proc and sys of a machine, or a tar archive of one",
     )

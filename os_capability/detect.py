@@ -3,17 +3,24 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 
 from os_capability.driver import HostDriver
-from os_capability.errors import UnsupportedPlatform
+from os_capability.errors import SourceUnreadable
 from os_capability.model import Host
 
-__all__ = ["SOURCES", "collect", "load_driver", "refresh"]
+__all__ = ["SOURCES", "collect", "load_driver", "native_driver", "refresh"]
 
 SOURCES = ("auto", "lscpu", "sysfs")
 
-_PLATFORMS = ("linux",)
+# What sys.platform begins with, and the driver for it.
+_DRIVERS = (
+    ("darwin", "os_capability.darwin.driver", "DarwinDriver"),
+    ("freebsd", "os_capability.freebsd.driver", "FreebsdDriver"),
+    ("win32", "os_capability.windows.driver", "WindowsDriver"),
+    ("", "os_capability.generic.driver", "GenericDriver"),
+)
 
 
 def load_driver(root: str = "/", source: str = "auto") -> HostDriver:
@@ -26,17 +33,30 @@ def load_driver(root: str = "/", source: str = "auto") -> HostDriver:
         source: who tells the topology: ``auto`` (both, sysfs decides), ``lscpu`` or ``sysfs`` alone.
 
     Raises:
-        UnsupportedPlatform: no driver knows this operating system.
         InvalidRoot: `root` is no folder, or holds neither ``proc`` nor ``sys``.
+        SourceUnreadable: `source` is one that this system does not have.
         ValueError: `source` is none of `SOURCES`.
     """
     if source not in SOURCES:
         raise ValueError(f"source is one of {', '.join(SOURCES)}, not {source!r}")
     if root == "/" and not sys.platform.startswith("linux"):
-        raise UnsupportedPlatform(sys.platform, _PLATFORMS)
+        return native_driver(sys.platform, source)
     from os_capability.linux.driver import LinuxDriver
 
     return LinuxDriver(root, source)
+
+
+def native_driver(platform: str, source: str = "auto") -> HostDriver:
+    """Give the driver of a system other than Linux, by the name that `sys.platform` has for it.
+
+    Raises:
+        SourceUnreadable: `source` is one that only Linux has.
+    """
+    if source != "auto":
+        raise SourceUnreadable(source, f"tells of Linux machines only, and this system is {platform}; leave it to auto")
+    module, name = next((module, name) for prefix, module, name in _DRIVERS if platform.startswith(prefix))
+    driver: HostDriver = getattr(importlib.import_module(module), name)()
+    return driver
 
 
 def collect(root: str = "/", source: str = "auto") -> Host:

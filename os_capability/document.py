@@ -20,6 +20,9 @@ __all__ = ["SCHEMA", "from_document", "to_document"]
 
 SCHEMA = "os-capability/1"
 
+# Nothing of a machine is counted beyond this, and nothing that reads the document has to cope with more.
+_MOST_BITS = 64
+
 _Value = TypeVar("_Value")
 
 
@@ -127,11 +130,10 @@ def _scalar(hint: Any, value: object, path: str) -> object:
         if moment.tzinfo is None:
             raise InvalidDocument(path, f"a time without its zone: {text!r}")
         return in_utc
+    if type(value) is int and value.bit_length() > _MOST_BITS:
+        raise InvalidDocument(path, "a number too large to be measured")
     if hint is float and type(value) is int:
-        try:
-            return float(value)
-        except OverflowError:
-            raise InvalidDocument(path, "a number too large to be measured") from None
+        return float(value)
     return _expect(hint, value, path)
 
 

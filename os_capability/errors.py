@@ -7,26 +7,17 @@ __all__ = [
     "InvalidCpuSet",
     "InvalidDocument",
     "InvalidRoot",
+    "MissingPackage",
     "MissingProgram",
     "OsCapabilityError",
     "SourceMissing",
     "SourceUnreadable",
     "UnparsableText",
-    "UnsupportedPlatform",
 ]
 
 
 class OsCapabilityError(Exception):
     """Base of every error this library raises on purpose; its text is one line a person can act on."""
-
-
-class UnsupportedPlatform(OsCapabilityError):
-    """No driver knows this operating system."""
-
-    def __init__(self, platform: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"no driver for the platform {platform!r}; there are drivers for: {', '.join(known)}")
-        self.platform = platform
-        self.known = known
 
 
 class InvalidRoot(OsCapabilityError):
@@ -52,7 +43,18 @@ class SourceMissing(SourceUnreadable):
 
 
 class MissingProgram(SourceUnreadable):
-    """The program is not on the PATH."""
+    """The program is not there."""
+
+
+class MissingPackage(OsCapabilityError):
+    """The Python package that reads this operating system is not installed: names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"the package {package}, which reads this system, is not installed: pip install 'os-capability[{extra}]'"
+        )
+        self.package = package
+        self.extra = extra
 
 
 class UnparsableText(OsCapabilityError):

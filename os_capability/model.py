@@ -74,7 +74,12 @@ class Smt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuKind:
-    """One kind of core of a hybrid machine: ``performance`` or ``efficiency`` on Intel, ``capacity-N`` elsewhere."""
+    """One kind of core of a hybrid machine.
+
+    Attributes:
+        name: ``performance``, ``efficiency`` or ``low-power`` on Intel, the core's own on ARM (``Cortex-X3``), and
+            ``capacity-N`` where neither is known.
+    """
 
     name: str
     cpus: CpuSet

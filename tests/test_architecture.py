@@ -17,9 +17,9 @@ TOP = Path(__file__).resolve().parents[1]
 LIBRARY = TOP / "os_capability"
 
 OPENER = LIBRARY / "linux" / "host_root.py"
-STARTER = LIBRARY / "linux" / "command.py"
+STARTER = LIBRARY / "command.py"
 # These write files for a person, or read those that a person names; the observed machine they leave to the library.
-WRITERS = {LIBRARY / "capture.py", LIBRARY / "cli.py", LIBRARY / "roots.py"}
+WRITERS = {LIBRARY / "capture.py", LIBRARY / "cli.py", LIBRARY / "output_file.py", LIBRARY / "roots.py"}
 
 FILE_MODULES = {
     "codecs",
@@ -176,7 +176,7 @@ class TestOneOpenerAndOneStarter:
             "text = root.read('proc/meminfo')",
             "import os; os.uname(); os.sched_getaffinity(0); os.path.join('a', 'b')",
             "import json; json.loads(text)",
-            "from os_capability.linux.command import run; run('lscpu', [])",
+            "from os_capability.command import run; run('lscpu', [])",
         ],
     )
     def test_the_check_can_pass(self, snippet: str) -> None:
@@ -204,7 +204,13 @@ print(json.dumps({"touched": touched, "origins": [origin for origin in origins i
 
 
 class TestImport:
-    @pytest.mark.parametrize("module", ["os_capability", "os_capability.linux.driver", "os_capability.cli"])
+    @pytest.mark.parametrize(
+        "module",
+        [
+            *("os_capability", "os_capability.cli", "os_capability.command"),
+            *(f"os_capability.{path.parent.name}.driver" for path in sorted(LIBRARY.glob("*/driver.py"))),
+        ],
+    )
     def test_it_loads_the_standard_library_alone_and_looks_at_nothing(self, module: str) -> None:
         argv = [sys.executable, "-I", "-S", "-B", "-c", IMPORT_UNDER_WATCH, str(TOP), module]
         done = subprocess.run(argv, capture_output=True, encoding="utf-8")

@@ -21,6 +21,8 @@ def run(asked: argparse.Namespace) -> Answer:
         UsageError: there is no such field, or the format needs a package that is not installed.
         OsCapabilityError: the machine could not be read.
     """
+    if asked.format == "prometheus" and asked.fields:
+        raise UsageError("-f prometheus has names of its own; -c is for table, json and yaml")
     with opened_root(asked.root) as root:
         host = collect(root, asked.source)
     return Answer(_render(host, asked.format, asked.fields))
@@ -31,6 +33,10 @@ def _render(host: Host, wanted: str, fields: Sequence[str]) -> str:
         from os_capability.render import table
 
         return table.render_host(host, colour=takes_colour())
+    if wanted == "prometheus":
+        from os_capability.render import prometheus
+
+        return prometheus.render_prometheus(host).rstrip("\n")
     document = host.to_dict()
     if fields:
         document = {field: _below(document, field.split("."), 0) for field in fields}

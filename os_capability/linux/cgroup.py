@@ -10,8 +10,10 @@ Source: Documentation/admin-guide/cgroup-v1, Documentation/admin-guide/cgroup-v2
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
+
+from os_capability.errors import UnparsableText
 
 __all__ = [
     "CgroupMount",
@@ -23,6 +25,7 @@ __all__ = [
     "parse_quota_v2",
 ]
 
+_NO_LIMIT = frozenset({"max", "-1"})
 # v1 writes LONG_MAX rounded down to pages for "no limit"; the pages may be 64 KiB.
 _NO_LIMIT_V1 = (1 << 63) - (1 << 16)
 
@@ -79,27 +82,42 @@ def levels(mount: CgroupMount, group: str) -> Iterator[str]:
         yield "/".join([base, *parts[:depth]])
 
 
-def parse_limit(text: str | None) -> int | None:
-    """Give ``memory.max`` or ``memory.limit_in_bytes`` in bytes, ``None`` for no limit."""
-    number = (text or "").strip()
-    if not (number.isascii() and number.isdigit() and len(number) <= 20):
+def parse_limit(text: str, source: str) -> int | None:
+    """Give ``memory.max`` or ``memory.limit_in_bytes`` in bytes, ``None`` for no limit.
+
+    Raises:
+        UnparsableText: it is neither a number nor ``max``.
+    """
+    number = text.strip()
+    if number in _NO_LIMIT:
         return None
+    if not (number.isascii() and number.isdigit() and len(number) <= 20):
+        raise UnparsableText(source, 1, number, "no limit in bytes")
     limit = int(number)
     return limit if limit < _NO_LIMIT_V1 else None
 
 
-def parse_quota_v2(text: str | None) -> float | None:
-    """Give ``cpu.max`` (``<quota or max> <period>``, microseconds) in CPUs, ``None`` for no limit."""
-    return _quota((text or "").split())
+def parse_quota_v2(text: str, source: str) -> float | None:
+    """Give ``cpu.max`` (``<quota or max> <period>``, microseconds) in CPUs, ``None`` for no limit.
+
+    Raises:
+        UnparsableText: it is not those two.
+    """
+    quota, _, period = text.strip().partition(" ")
+    return parse_quota_v1(quota, period, source)
 
 
-def parse_quota_v1(quota: str | None, period: str | None) -> float | None:
-    """Give ``cpu.cfs_quota_us`` over ``cpu.cfs_period_us`` in CPUs; a quota of -1 is no limit."""
-    return _quota(f"{quota or ''} {period or ''}".split())
+def parse_quota_v1(quota: str, period: str, source: str) -> float | None:
+    """Give ``cpu.cfs_quota_us`` over ``cpu.cfs_period_us`` in CPUs; a quota of -1 is no limit.
 
-
-def _quota(words: Sequence[str]) -> float | None:
-    if len(words) != 2 or not all(w.isascii() and w.isdigit() and len(w) <= 15 for w in words):
+    Raises:
+        UnparsableText: they are no numbers, or the period is 0.
+    """
+    quota, period = quota.strip(), period.strip()
+    if quota in _NO_LIMIT:
         return None
-    quota, period = map(int, words)
-    return quota / period if period else None
+    if not all(number.isascii() and number.isdigit() and len(number) <= 15 for number in (quota, period)):
+        raise UnparsableText(source, 1, f"{quota} {period}", "no quota and period in microseconds")
+    if int(period) == 0:
+        raise UnparsableText(source, 1, f"{quota} {period}", "a period of 0")
+    return int(quota) / int(period)

@@ -21,12 +21,17 @@ __all__ = ["CpuIdentity", "CpuinfoRow", "parse_identity", "parse_processors"]
 
 
 class CpuIdentity(NamedTuple):
-    """Who made the CPU, as the machine spells it; each ``None`` where its architecture has no such line."""
+    """Who made the CPU, as the machine spells it; each ``None`` where its architecture has no such line.
+
+    `model_number` is the one x86 prints beside the family, `microcode` the revision that runs.
+    """
 
     vendor: str | None
     model: str | None
     family: str | None
     flags: tuple[str, ...] | None
+    model_number: int | None = None
+    microcode: str | None = None
 
 
 class CpuinfoRow(NamedTuple):
@@ -62,7 +67,14 @@ def parse_identity(text: str) -> CpuIdentity:
         model=arm.model(values.get("CPU implementer"), values.get("CPU part")) or _first(values, _MODEL),
         family=_first(values, _FAMILY),
         flags=None if first is None else tuple(dict.fromkeys(first.replace(",", " ").split())),
+        model_number=_model_number(values.get("model", "")),
+        microcode=_first(values, ("microcode",)),
     )
+
+
+def _model_number(text: str) -> int | None:
+    # POWER names the machine in this line.
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
 def _first(values: dict[str, str], names: tuple[str, ...]) -> str | None:

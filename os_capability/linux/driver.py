@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from os_capability.cpuset import CpuSet
 from os_capability.errors import MissingProgram, OsCapabilityError, SourceUnreadable, UnparsableText
-from os_capability.linux import paths, sysfs_source
+from os_capability.linux import paths, sanity, sysfs_source
 from os_capability.linux.agreement import disagreements
 from os_capability.linux.cpuinfo import CpuIdentity, parse_identity, parse_processors
 from os_capability.linux.host_root import HostRoot
@@ -18,10 +18,12 @@ from os_capability.linux.readers import cpu as cpu_reader
 from os_capability.linux.readers import numa as numa_reader
 from os_capability.linux.readers.limits import read_limits
 from os_capability.linux.readers.memory import read_meminfo, read_memory
+from os_capability.linux.readers.pci import read_pci
 from os_capability.linux.readers.system import read_name, read_system, refresh_system
 from os_capability.linux.sources import Sources
 from os_capability.linux.topology import Placement, join
-from os_capability.model import Cpu, CpuKind, Host, Processor, System
+from os_capability.model import Cpu, CpuKind, Host, Memory, Processor, System
+from os_capability.topology_change import with_changes_told
 
 if TYPE_CHECKING:
     from os_capability.linux.lscpu_source import LscpuSource
@@ -32,6 +34,9 @@ __all__ = ["LinuxDriver"]
 # scaling_cur_freq of every CPU whatever is asked, which takes 20 ms each on some drivers.
 _PATIENCE_SECONDS = {"auto": 2.0, "lscpu": 30.0}
 
+# Warnings that a refresh comes to anew or not at all.
+_OF_ONE_READING = sanity.MEMORY_CODES | {"topology-changed"}
+
 
 class LinuxDriver:
     """Reads the Linux machine under a root; keeps the promises of `HostDriver`.
@@ -40,8 +45,8 @@ class LinuxDriver:
         InvalidRoot: `root` is no folder, or holds neither ``proc`` nor ``sys``.
     """
 
-    def __init__(self, root: str = "/", source: str = "auto") -> None:
-        self._root = HostRoot(root)
+    def __init__(self, root: str | HostRoot = "/", source: str = "auto") -> None:
+        self._root = HostRoot(root) if isinstance(root, str) else root
         self._lscpu_decides = source == "lscpu"
         self._lscpu = None if source == "sysfs" else _lscpu_source(self._root, _PATIENCE_SECONDS[source])
 
@@ -56,35 +61,52 @@ class LinuxDriver:
         identity = _identity(sources, cpuinfo)
         system = read_system(sources, identity.flags or ())
         identity, system = self._named_by_lscpu(sources, identity, system)
-        return Host(
+        if not self._root.is_live:
+            from os_capability.linux.readers.captured import read_conclusions
+
+            system = read_conclusions(sources, system)
+        if system.view == "container":
+            sources.warn("container-view", f"these are the facts a container is shown: {system.view_evidence}")
+        read = Host(
             collected_at=_now(),
             hostname=read_name(sources, paths.HOSTNAME),
             machine_id=read_name(sources, paths.MACHINE_ID),
             boot_id=read_name(sources, paths.BOOT_ID),
             system=system,
-            cpu=_cpu(sources, sets, placement, identity),
+            cpu=_cpu(sources, sets, placement, identity, cpuinfo),
             memory=memory,
-            numa=numa_reader.read_topology(sources, placement, memory),
+            numa=numa_reader.read_topology(sources, placement, memory, identity),
             limits=read_limits(sources),
-            pci=None,
+            pci=read_pci(sources),
             warnings=sources.warnings,
         )
+        return _with_memory_checked(_with_topology_checked(read))
 
     def refresh(self, host: Host) -> Host:
         """Read the fast facts again; see `HostDriver.refresh`."""
         sources = Sources(self._root)
-        if _has_moved(sources, host):
-            return self.collect()
+        now = self.collect() if _has_moved(sources, host) else self._refreshed(sources, host)
+        return with_changes_told(host, now)
+
+    def _refreshed(self, sources: Sources, host: Host) -> Host:
         memory = read_memory(sources, read_meminfo(sources))
-        return replace(
+        numa = numa_reader.refresh_topology(sources, host.numa, memory)
+        if _pool_sizes(memory) != _pool_sizes(host.memory):
+            return self.collect()
+        if any(node.memory_total_bytes and node.memory_kind is None for node in numa.nodes):
+            return self.collect()  # memory came to a node that had none
+        system, limits = refresh_system(sources, host.system), read_limits(sources)
+        carried = (w for w in sources.still_open(host.warnings) if w.code not in _OF_ONE_READING)
+        read = replace(
             host,
             collected_at=_now(),
-            system=refresh_system(sources, host.system),
+            system=system,
             memory=memory,
-            numa=numa_reader.refresh_topology(sources, host.numa, memory),
-            limits=read_limits(sources),
-            warnings=tuple(dict.fromkeys((*host.warnings, *sources.warnings))),
+            numa=numa,
+            limits=limits,
+            warnings=tuple(dict.fromkeys((*carried, *sources.warnings))),
         )
+        return _with_memory_checked(read)
 
     def _placement(self, sources: Sources, sets: cpu_reader.CpuSets, cpuinfo: str | None) -> Placement:
         if self._lscpu is not None and self._lscpu_decides:
@@ -157,8 +179,11 @@ def _check(sources: Sources, placement: Placement, lscpu: LscpuSource) -> None:
         sources.warn("topology-disagreement", message)
 
 
-def _cpu(sources: Sources, sets: cpu_reader.CpuSets, placement: Placement, identity: CpuIdentity) -> Cpu:
-    kinds = cpu_reader.read_kinds(sources, placement.online)
+def _cpu(
+    sources: Sources, sets: cpu_reader.CpuSets, placement: Placement, identity: CpuIdentity, cpuinfo: str | None
+) -> Cpu:
+    caches = cpu_reader.read_caches(sources, placement.online)
+    kinds = cpu_reader.read_kinds(sources, placement.online, cpuinfo, caches)
     kind_of = {cpu: name for name, cpus in kinds for cpu in cpus}
     topology = join(placement, kind_of)
     present = sets.present | placement.online
@@ -166,7 +191,7 @@ def _cpu(sources: Sources, sets: cpu_reader.CpuSets, placement: Placement, ident
         vendor=identity.vendor,
         model=identity.model,
         family=identity.family,
-        microcode=None,
+        microcode=identity.microcode or cpu_reader.read_microcode(sources, placement.online.first()),
         flags=identity.flags,
         possible=sets.possible,
         present=present,
@@ -183,7 +208,7 @@ def _cpu(sources: Sources, sets: cpu_reader.CpuSets, placement: Placement, ident
             for name, cpus in kinds
         ),
         processors=topology.processors,
-        caches=cpu_reader.read_caches(sources, placement.online),
+        caches=caches,
         vulnerabilities=cpu_reader.read_vulnerabilities(sources),
     )
 
@@ -198,13 +223,31 @@ def _threads_per_core(processors: Sequence[Processor], cpus: CpuSet) -> int | No
     return counts.pop() if len(counts) == 1 and None not in threads else None
 
 
+def _with_topology_checked(host: Host) -> Host:
+    cpu, about_cpu = sanity.check_cpus(host.cpu)
+    numa, about_nodes = sanity.check_nodes(host.numa, cpu.online)
+    return replace(host, cpu=cpu, numa=numa, warnings=(*host.warnings, *about_cpu, *about_nodes))
+
+
+def _with_memory_checked(host: Host) -> Host:
+    memory, numa, about = sanity.check_memory(host.memory, host.numa, is_host=host.system.view == "host")
+    return replace(host, memory=memory, numa=numa, warnings=(*host.warnings, *about))
+
+
+def _pool_sizes(memory: Memory) -> set[int]:
+    return {pool.size_bytes for pool in memory.hugepages or ()}
+
+
 def _has_moved(sources: Sources, host: Host) -> bool:
     """Tell whether there are other CPUs or nodes than `host` has; a file the kernel lacks tells nothing."""
-    online = sources.cpus(paths.CPU_ONLINE)
+    online, present = sources.cpus(paths.CPU_ONLINE), sources.cpus(paths.CPU_PRESENT)
+    if online is None:  # kernels before 2.6.24
+        sets = cpu_reader.read_cpu_sets(sources, sources.text(paths.CPUINFO))
+        online, present = sets.online, sets.present
     nodes = sources.cpus(paths.NODE_ONLINE)
     now_and_then = (
         (online, host.cpu.online),
-        (sources.cpus(paths.CPU_PRESENT), host.cpu.present),
+        (present and present | host.cpu.online, host.cpu.present),
         (sources.cpus(paths.CPU_POSSIBLE), host.cpu.possible),
         (nodes, None if host.numa.synthetic else CpuSet(node.id for node in host.numa.nodes)),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 
 from os_capability.errors import InvalidRoot, SourceMissing, SourceUnreadable
 
@@ -15,12 +16,13 @@ _MOST_BYTES = 32 << 20
 _CHUNK = 1 << 16
 # sysfs answers a whole attribute at the first read, its binary ones (CPU masks since 5.16) at most a page at a time.
 _SMALLEST_PAGE = 4096
-# O_NONBLOCK: a FIFO in a captured tree must not keep us waiting for a writer.
+# O_NONBLOCK: a FIFO must not keep us waiting for a writer.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 # An attribute that exists but does not apply answers EINVAL, ENODEV or ENXIO on many drivers and kernels; an empty
 # slot of a bus answers EOPNOTSUPP. All of them mean that this machine does not have it.
 _NOT_HERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EINVAL, errno.ENODEV, errno.ENXIO, errno.EOPNOTSUPP})
+_NO_FILE = "is no regular file"
 
 
 class HostRoot:
@@ -60,12 +62,15 @@ class HostRoot:
         try:
             descriptor = self._open(path)
             try:
+                # A FIFO, a socket or a device in a captured tree answers late, never or without end.
+                if not self.is_live and not _is_readable(os.fstat(descriptor).st_mode):
+                    raise SourceUnreadable(self.name(path), _NO_FILE)
                 data = os.read(descriptor, _CHUNK)
                 if len(data) >= _SMALLEST_PAGE or not path.startswith("sys/"):
                     data = self._read_on(descriptor, path, data)
             finally:
                 os.close(descriptor)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise self._error(path, error) from None
         return data.decode("utf-8", "replace")
 
@@ -77,8 +82,9 @@ class HostRoot:
             SourceUnreadable: it exists and could not be read.
         """
         try:
-            return os.listdir(self._folder(path))
-        except OSError as error:
+            # A captured tree may hold any names; those with line ends or without text are no kernel's.
+            return [name for name in os.listdir(self._folder(path)) if name.isprintable()]
+        except (OSError, ValueError) as error:
             raise self._error(path, error) from None
 
     def exists(self, path: str) -> bool:
@@ -90,9 +96,10 @@ class HostRoot:
 
     def link(self, path: str) -> str | None:
         """Give what a symbolic link holds, ``None`` where there is no such link or it may not be read."""
+        folder, _, name = path.rpartition("/")
         try:
-            return os.readlink(self._prefix + path)
-        except OSError:
+            return os.readlink(f"{self._folder(folder)}/{name}")
+        except (OSError, ValueError, SourceMissing):
             return None
 
     def _open(self, path: str) -> int:
@@ -135,7 +142,15 @@ class HostRoot:
                 raise SourceUnreadable(self.name(path), f"longer than {_MOST_BYTES >> 20} MiB")
         return b"".join(chunks)
 
-    def _error(self, path: str, error: OSError) -> SourceUnreadable:
+    def _error(self, path: str, error: OSError | ValueError) -> SourceUnreadable:
+        if isinstance(error, ValueError):  # the cgroup of a broken capture may have a NUL in its name
+            return SourceMissing(self.name(path), "no file has such a name")
+        if error.errno == errno.ENXIO and not self.is_live:
+            return SourceUnreadable(self.name(path), _NO_FILE)  # how opening a socket fails
         reason = os.strerror(error.errno) if error.errno else str(error)
         kind = SourceMissing if error.errno in _NOT_HERE else SourceUnreadable
         return kind(self.name(path), reason)
+
+
+def _is_readable(mode: int) -> bool:
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)  # reading a folder says itself what it is

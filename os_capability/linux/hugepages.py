@@ -18,12 +18,12 @@ def parse_pool_size(folder: str) -> int | None:
     number = folder.removeprefix("hugepages-").removesuffix("kB")
     if folder != f"hugepages-{number}kB" or not (number.isascii() and number.isdigit() and len(number) <= 12):
         return None
-    return int(number) * 1024
+    return int(number) * 1024 or None
 
 
 def default_pool(meminfo: Mapping[str, int]) -> HugePages | None:
     """Give the pool of the default size, the only one ``/proc/meminfo`` tells of; ``None`` without it."""
-    if "Hugepagesize" not in meminfo or "HugePages_Total" not in meminfo:
+    if not meminfo.get("Hugepagesize") or "HugePages_Total" not in meminfo:
         return None
     return HugePages(
         size_bytes=meminfo["Hugepagesize"],

@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
+from os_capability.command import run
 from os_capability.cpuset import CpuSet
 from os_capability.errors import InvalidCpuSet, UnparsableText
-from os_capability.linux.command import run
 from os_capability.linux.host_root import HostRoot
 from os_capability.linux.lscpu import COLUMNS, LscpuRow, parse_lscpu, parse_summary
 from os_capability.linux.topology import Placement, TopologyRow, from_lscpu

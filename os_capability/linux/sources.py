@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from os_capability.cpuset import CpuSet
@@ -26,6 +26,7 @@ class Sources:
     def __init__(self, root: HostRoot) -> None:
         self.root = root
         self._warnings: dict[HostWarning, None] = {}
+        self._asked: set[str] = set()
 
     @property
     def warnings(self) -> tuple[HostWarning, ...]:
@@ -40,8 +41,15 @@ class Sources:
         """Remember why a source did not serve."""
         self.warn("text-unparsable" if isinstance(error, UnparsableText) else "source-unreadable", str(error))
 
+    def still_open(self, warnings: Iterable[HostWarning]) -> list[HostWarning]:
+        """Give those of an earlier collection's warnings that name no file which was asked for again."""
+        names = [self.root.name(path) for path in self._asked] if warnings else []
+        starts = tuple(f"{name}{after}" for name in names for after in (": ", ", line "))
+        return [warning for warning in warnings if not warning.message.startswith(starts)]
+
     def text(self, path: str) -> str | None:
         """Give a file's text, ``None`` where the machine lacks it; unreadable is ``None`` and a warning."""
+        self._asked.add(path)
         try:
             return self.root.read(path)
         except SourceMissing:
@@ -56,6 +64,7 @@ class Sources:
         Raises:
             SourceUnreadable: this is the live machine, and the file is missing, unreadable or empty.
         """
+        self._asked.add(path)
         try:
             text = self.root.read(path)
             if not text.strip("\0 \n"):
@@ -103,6 +112,7 @@ class Sources:
 
     def names(self, path: str) -> list[str]:
         """Give the names in a folder; none where the machine lacks it, none and a warning where it is unreadable."""
+        self._asked.add(path)
         try:
             return self.root.names(path)
         except SourceMissing:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from os_capability.model import Cpu, Host, HugePages, Memory, NodeHugePages, NumaNode, NumaTopology, System
+from os_capability.size import format_bytes
 
-__all__ = ["format_bytes", "render_fields", "render_host"]
+__all__ = ["format_bytes", "render_fields", "render_host", "wrap"]
 
 _WIDTH = 80
 _LABEL = 12
@@ -29,7 +30,7 @@ def render_host(host: Host, *, colour: bool = False) -> str:
         *_nodes(paint, host.numa),
     ]
     for warning in host.warnings:
-        text = _wrap(f"! {warning.code}: {warning.message}", _WIDTH)
+        text = wrap(f"! {warning.code}: {warning.message}", _WIDTH)
         lines += [paint(_YELLOW, line) for line in text]
     return "\n".join(lines)
 
@@ -44,19 +45,6 @@ def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def format_bytes(size: int | None) -> str:
-    """Give a size for a person: three digits or so, binary units."""
-    if size is None:
-        return _UNKNOWN
-    amount, unit = float(size), "B"
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if amount < 1024 or unit == "PiB":
-            break
-        amount /= 1024
-    digits = 0 if amount >= 100 or amount == int(amount) else 1
-    return f"{amount:.{digits}f} {unit}"
-
-
 class _Paint:
     """Colours a text, or leaves it plain."""
 
@@ -68,20 +56,27 @@ class _Paint:
 
 
 def _section(paint: _Paint, label: str, parts: Sequence[str]) -> Iterator[str]:
-    lines = [line for part in parts for line in _wrap(part, _WIDTH - _LABEL)]
+    lines = [line for part in parts for line in wrap(part, _WIDTH - _LABEL)]
     for at, line in enumerate(lines):
         yield paint(_BOLD, f"{label if at == 0 else '':<{_LABEL}}") + line
 
 
-def _wrap(text: str, width: int, indent: str = "  ") -> list[str]:
-    """Break a text at blanks, and after commas for CPU lists, which have none. A longer word breaks anywhere."""
+def wrap(text: str, width: int, indent: str = "  ", text_width: Callable[[str], int] = len) -> list[str]:
+    """Break a text at blanks, and after commas for CPU lists, which have none.
+
+    A longer word breaks after a slash, as paths have them, or anywhere.
+    """
     lines = [""]
     for piece in text.replace(" ", " \0").replace(",", ",\0").split("\0"):
-        if len(lines[-1]) + len(piece.rstrip()) > width and lines[-1].strip():
+        if lines[-1].strip() and text_width(lines[-1] + piece.rstrip()) > width:
             lines.append(indent)
         lines[-1] += piece
-        while len(lines[-1].rstrip()) > width:
-            lines[-1:] = [lines[-1][:width], indent + lines[-1][width:]]
+        while text_width(lines[-1].rstrip()) > width and len(lines[-1]) > len(indent) + 1:
+            fits = (at for at in range(len(lines[-1]), 0, -1) if text_width(lines[-1][:at]) <= width)
+            most = max(next(fits, 0), len(indent) + 1)
+            after_slash = lines[-1].rfind("/", 0, most) + 1
+            cut = after_slash if after_slash > most // 2 else most
+            lines[-1:] = [lines[-1][:cut], indent + lines[-1][cut:]]
     return [line.rstrip() for line in lines]
 
 
@@ -151,11 +146,15 @@ def _memory(memory: Memory) -> list[str]:
         line = f"{format_bytes(used)} used of {total}, {about}{format_bytes(memory.available_bytes)} available"
     lines = [line]
     if memory.swap_total_bytes:
-        swapped = memory.swap_total_bytes - (memory.swap_free_bytes or 0)
-        lines.append(f"swap {format_bytes(swapped)} used of {format_bytes(memory.swap_total_bytes)}")
+        lines.append(f"swap {_swap(memory.swap_total_bytes, memory.swap_free_bytes)}")
     pools = [pool for pool in memory.hugepages or () if pool.total]
     lines += [f"huge pages of {format_bytes(pool.size_bytes)}: {_pool(pool)}" for pool in pools]
     return lines
+
+
+def _swap(total_bytes: int, free_bytes: int | None) -> str:
+    total = format_bytes(total_bytes)
+    return f"{total} total" if free_bytes is None else f"{format_bytes(total_bytes - free_bytes)} used of {total}"
 
 
 def _idle_bytes(pool: HugePages | NodeHugePages) -> int:
@@ -195,7 +194,7 @@ def _nodes(paint: _Paint, numa: NumaTopology) -> Iterator[str]:
 
     yield paint(_BOLD, line(heads))
     for row in rows:
-        first, *more = _wrap(row[1], cpus, indent="")
+        first, *more = wrap(row[1], cpus, indent="")
         yield line((row[0], first, *row[2:]))
         for part in more:
             yield line(("", part, "", "", ""))

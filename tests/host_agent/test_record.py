@@ -198,6 +198,16 @@ def test_the_machine_has_both_kinds_of_facts() -> None:
     assert ("cpu", "vulnerabilities", "spectre_v2") in SETTLED
 
 
+def test_that_something_moved_since_the_last_reading_does_not_count_other_warnings_do() -> None:
+    def digest(*codes: str) -> str:
+        return facts_digest(
+            {**DOCUMENT, "warnings": [{"code": code, "message": "CPU 3 went offline"} for code in codes]}
+        )
+
+    assert digest("topology-changed") == digest()
+    assert digest("topology-changed", "container-view") == digest("container-view") != digest()
+
+
 def test_the_digest_does_not_depend_on_the_order_of_keys() -> None:
     assert facts_digest(dict(reversed(DOCUMENT.items()))) == facts_digest(DOCUMENT)
     assert len(facts_digest(DOCUMENT)) == 64

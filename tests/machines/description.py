@@ -72,18 +72,40 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One NUMA node; which CPUs it has, the CPUs say."""
+    """One NUMA node; which CPUs it has, the CPUs say. Its memory, if any, is of `memory_kind`."""
 
     id: int
     total_kb: int
     free_kb: int
     pools: tuple[Pool, ...] = ()
     distances: tuple[int, ...] | None = None
+    memory_kind: str = "dram"
+    memory_kind_evidence: str = "it has CPUs"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PciFunction:
+    """One PCI function; vendor, product and class in hexadecimal digits, as the kernel writes them in `vendor`."""
+
+    address: str
+    vendor: str
+    product: str
+    class_code: str
+    kind: str | None = None
+    node: int | None = None
+    driver: str | None = None
+    iommu_group: int | None = None
+    total_vfs: int | None = None
+    num_vfs: int | None = None
+    physical_function: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """What ``/proc/meminfo`` says beyond the sum of the nodes, in kB; no `available_kb` before Linux 3.14."""
+    """What ``/proc/meminfo`` says beyond the sum of the nodes, in kB.
+
+    No `available_kb` before Linux 3.14; 0 is a bug of the kernel, and stands for what nobody knows.
+    """
 
     available_kb: int | None
     buffers_kb: int = 52_000
@@ -119,7 +141,11 @@ class Machine:
         old_kernel: a 2.6.18: no ``cpu/online`` and its like, no lists beside the masks, no pools' folders.
         reserved: huge pages promised to somebody, by size in kB.
         possible: the CPU list of ``cpu/possible``; the present CPUs where it is None.
+        container: what made the container whose view this is, and `view_evidence` what shows it; None on a host.
+        microcode: what x86's cpuinfo says; `model_number` is the one beside the family.
+        pci: None where there is no PCI bus.
         extra: files beyond the usual ones, by path; `absent`: paths (and what lies below them) that are not there.
+        links: symbolic links beyond those of `pci`, by path: where each leads, a path from the root too.
         warnings: the codes our document must carry.
     """
 
@@ -130,8 +156,12 @@ class Machine:
     vendor: str | None = "GenuineIntel"
     family: str | None = "6"
     model: str | None = "Example CPU 2000 @ 2.00GHz"
+    model_number: int = 106
+    microcode: str | None = None
     flags: tuple[str, ...] = X86_FLAGS
     virtualization: str | None = None
+    container: str | None = None
+    view_evidence: str | None = None
     cpus: tuple[Cpu, ...]
     caches: tuple[Cache, ...] = ()
     nodes: tuple[Node, ...]
@@ -146,7 +176,9 @@ class Machine:
     smt_control: str | None = "on"
     vulnerabilities: Mapping[str, str] | None = field(default_factory=lambda: {"meltdown": "Not affected"})
     limits: Limits = field(default_factory=Limits)
+    pci: tuple[PciFunction, ...] | None = None
     extra: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tests.machines.description import Cpu, Machine, Memory, Node
+from tests.machines.description import Cpu, Machine, Memory, Node, PciFunction
 from tests.machines.tree import cpu_list, machine_pools
 
 KIB = 1024
@@ -29,6 +29,7 @@ def document(machine: Machine) -> Document:
         "memory": _memory(machine),
         "numa": {"synthetic": not machine.numa, "nodes": _nodes(machine)},
         "limits": _limits(machine),
+        "pci": None if machine.pci is None else [_pci_device(function) for function in machine.pci],
         "warnings": [{"code": code} for code in machine.warnings],
     }
 
@@ -44,7 +45,9 @@ def _system(machine: Machine) -> Document:
         "uptime_seconds": 86400.25,
         "load_average": [0.42, 0.36, 0.3],
         "users": None,
-        "view": "host",
+        "view": "host" if machine.view_evidence is None else "container",
+        "container": machine.container,
+        "view_evidence": machine.view_evidence,
     }
 
 
@@ -73,7 +76,8 @@ def _cpu(machine: Machine) -> Document:
         "vendor": machine.vendor,
         "model": machine.model,
         "family": machine.family,
-        "flags": list(machine.flags),
+        "microcode": machine.microcode,
+        "flags": list(machine.flags) or None,
         **sets,
         **counts,
         "smt": {"control": None if machine.old_kernel else machine.smt_control, "active": smt},
@@ -106,7 +110,8 @@ def _kinds(machine: Machine) -> list[Document]:
 
 
 def _strength(kind: str) -> int:
-    return {"performance": 2, "efficiency": 1}.get(kind) or int(kind.removeprefix("capacity-"))
+    order = ("Cortex-A53", "efficiency", "Cortex-A73", "performance")
+    return order.index(kind) if kind in order else int(kind.removeprefix("capacity-"))
 
 
 def _processors(machine: Machine) -> list[Document]:
@@ -156,7 +161,7 @@ def _memory(machine: Machine) -> Document:
     return {
         "total_bytes": sum(node.total_kb for node in machine.nodes) * KIB,
         "free_bytes": free * KIB,
-        "available_bytes": available * KIB,
+        "available_bytes": available * KIB or None,
         "available_estimated": estimated,
         "buffers_bytes": memory.buffers_kb * KIB,
         "cached_bytes": memory.cached_kb * KIB,
@@ -185,12 +190,14 @@ def _node(machine: Machine, node: Node, ids: list[int]) -> Document:
     cpus = [cpu.id for cpu in machine.online if cpu.node == node.id or not machine.numa]
     # An old kernel's "0" is no table.
     table = node.distances if machine.numa and node.distances != (0,) else None
+    evidence = node.memory_kind_evidence if machine.numa else "the kernel tells of no nodes"
     return {
         "id": node.id,
         "cpus": cpu_list(cpus),
         "memory_total_bytes": node.total_kb * KIB,
         "memory_free_bytes": node.free_kb * KIB,
-        "memory_kind": None,
+        "memory_kind": node.memory_kind if node.total_kb else None,
+        "memory_kind_evidence": evidence if node.total_kb else None,
         "hugepages": [
             {"size_bytes": pool.size_kb * KIB, "total": pool.total, "free": pool.free, "surplus": pool.surplus}
             for pool in sorted(node.pools, key=lambda pool: pool.size_kb)
@@ -207,4 +214,22 @@ def _limits(machine: Machine) -> Document:
         "cpu_quota": limits.cpu_quota,
         "memory_bytes": limits.memory_bytes,
         "affinity": cpu_list(cpu.id for cpu in machine.online) if limits.affinity is None else limits.affinity,
+    }
+
+
+def _pci_device(function: PciFunction) -> Document:
+    virtual = function.physical_function is not None
+    return {
+        "address": function.address,
+        "vendor_id": function.vendor,
+        "product_id": function.product,
+        "class_id": function.class_code,
+        "kind": function.kind,
+        "node": function.node,
+        "sriov": "vf" if virtual else None if function.total_vfs is None else "pf",
+        "physical_function": function.physical_function,
+        "sriov_total_vfs": function.total_vfs,
+        "sriov_num_vfs": function.num_vfs,
+        "driver": function.driver,
+        "iommu_group": function.iommu_group,
     }

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tests.machines.description import Cache, Cpu, Machine, Memory, Node
+from tests.machines.description import Cache, Cpu, Machine, Memory, Node, PciFunction
 
 CPU = "sys/devices/system/cpu"
 NODE = "sys/devices/system/node"
@@ -14,19 +15,21 @@ POOLS = "sys/kernel/mm/hugepages"
 
 
 def write_tree(machine: Machine, root: Path) -> int:
-    """Write the machine's files below `root` and give their number."""
-    texts = files(machine)
-    for folder in sorted({(root / path).parent for path in texts}):
+    """Write the machine's files and links below `root` and give the number of files."""
+    texts, targets = files(machine), links(machine)
+    for folder in sorted({(root / path).parent for path in (*texts, *targets)}):
         folder.mkdir(parents=True, exist_ok=True)
     for path, text in texts.items():
         (root / path).write_text(text)
+    for path, target in targets.items():
+        (root / path).symlink_to(target)
     return len(texts)
 
 
 def files(machine: Machine) -> dict[str, str]:
     """Give every file of the machine: path below its root -> text."""
     texts: dict[str, str] = {}
-    for part in (_system, _proc, _cpu_sets, _processors, _kinds, _nodes, _pools):
+    for part in (_system, _proc, _cpu_sets, _processors, _kinds, _nodes, _pools, _pci):
         texts.update(part(machine))
     texts.update(machine.limits.files)
     texts.update(machine.extra)
@@ -35,6 +38,12 @@ def files(machine: Machine) -> dict[str, str]:
         for path, text in texts.items()
         if not any(path == gone or path.startswith(f"{gone}/") for gone in machine.absent)
     }
+
+
+def links(machine: Machine) -> dict[str, str]:
+    """Give every symbolic link of the machine: path below its root -> what it holds, which is relative as in sysfs."""
+    targets = {**dict(_pci_links(machine)), **machine.links}
+    return {path: posixpath.relpath(target, posixpath.dirname(path)) for path, target in targets.items()}
 
 
 def cpu_list(ids: Iterable[int]) -> str:
@@ -96,9 +105,11 @@ def _cpuinfo(machine: Machine) -> str:
 
 def _x86_cpuinfo(machine: Machine, cpu: Cpu) -> str:
     in_package = [other for other in machine.online if other.package == cpu.package]
+    microcode = "" if machine.microcode is None else f"microcode\t: {machine.microcode}\n"
     return (
-        f"processor\t: {cpu.id}\nvendor_id\t: {machine.vendor}\ncpu family\t: {machine.family}\nmodel\t\t: 106\n"
-        f"model name\t: {machine.model}\nstepping\t: 6\ncpu MHz\t\t: 2000.000\ncache size\t: 24576 KB\n"
+        f"processor\t: {cpu.id}\nvendor_id\t: {machine.vendor}\ncpu family\t: {machine.family}\n"
+        f"model\t\t: {machine.model_number}\nmodel name\t: {machine.model}\nstepping\t: 6\n{microcode}"
+        f"cpu MHz\t\t: 2000.000\ncache size\t: 24576 KB\n"
         f"physical id\t: {cpu.package_id}\nsiblings\t: {len(in_package)}\ncore id\t\t: {cpu.core_id}\n"
         f"cpu cores\t: {len({other.core for other in in_package})}\nfpu\t\t: yes\n"
         f"flags\t\t: {' '.join(machine.flags)}\nbugs\t\t:\nbogomips\t: 4000.00\npower management:\n"
@@ -314,3 +325,38 @@ def _pools(machine: Machine) -> Iterator[tuple[str, str]]:
     for size, counts in machine_pools(machine).items():
         for name, count in zip(names, counts, strict=True):
             yield f"{POOLS}/hugepages-{size}kB/{name}", f"{count}\n"
+
+
+def _pci_folder(function: PciFunction) -> str:
+    return f"sys/devices/pci{function.address[:-5]}/{function.address}"
+
+
+def _pci(machine: Machine) -> Iterator[tuple[str, str]]:
+    for function in machine.pci or ():
+        folder = _pci_folder(function)
+        driver = "" if function.driver is None else f"DRIVER={function.driver}\n"
+        ids = f"{function.vendor}:{function.product}".upper()
+        yield (
+            f"{folder}/uevent",
+            f"{driver}PCI_CLASS={int(function.class_code, 16):X}\nPCI_ID={ids}\nPCI_SLOT_NAME={function.address}\n",
+        )
+        yield f"{folder}/vendor", f"0x{function.vendor}\n"
+        yield f"{folder}/device", f"0x{function.product}\n"
+        yield f"{folder}/class", f"0x{function.class_code}\n"
+        yield f"{folder}/numa_node", f"{-1 if function.node is None else function.node}\n"
+        if function.total_vfs is not None:
+            yield f"{folder}/sriov_totalvfs", f"{function.total_vfs}\n"
+            yield f"{folder}/sriov_numvfs", f"{function.num_vfs}\n"
+
+
+def _pci_links(machine: Machine) -> Iterator[tuple[str, str]]:
+    folders = {function.address: _pci_folder(function) for function in machine.pci or ()}
+    for function in machine.pci or ():
+        folder = folders[function.address]
+        yield f"sys/bus/pci/devices/{function.address}", folder
+        if function.driver is not None:
+            yield f"{folder}/driver", f"sys/bus/pci/drivers/{function.driver}"
+        if function.iommu_group is not None:
+            yield f"{folder}/iommu_group", f"sys/kernel/iommu_groups/{function.iommu_group}"
+        if function.physical_function is not None:
+            yield f"{folder}/physfn", folders[function.physical_function]

@@ -20,6 +20,10 @@ import pytest
 
 from os_capability import OsCapabilityError, collect
 from os_capability.errors import MissingProgram
+from os_capability.render.layout import layout
+from os_capability.render.topology_svg import render_svg
+from os_capability.render.topology_text import render_text, text_width
+from tests.os_capability.drawings import faults, shown_cpus
 
 BESIDE_THE_CHECKOUT = Path(__file__).resolve().parents[2].parent / "shared" / "corpus"
 CORPUS = Path(os.environ.get("OS_CAPABILITY_TEST_CORPUS") or BESIDE_THE_CHECKOUT)
@@ -102,6 +106,14 @@ def test_lscpu_alone_reads_a_real_machine_right_or_refuses(
     if wrong and reason:
         pytest.xfail(reason)
     assert wrong == []
+
+
+def test_a_real_machine_is_drawn_with_every_cpu_exactly_once(machine: tuple[Path, dict[str, Any]]) -> None:
+    host = collect(str(machine[0]), "sysfs")
+    assert sorted(shown_cpus(layout(host).machine)) == list(host.cpu.online | host.cpu.offline)
+    for width in (40, 80, 100):
+        assert max(map(text_width, render_text(host, width=width).splitlines())) <= width
+    assert faults(render_svg(host)) == []
 
 
 @pytest.mark.parametrize("source", SCORES)

@@ -14,13 +14,14 @@ from os_capability.errors import MissingProgram
 from tests.machines import expectation
 from tests.machines.description import Machine
 from tests.machines.shapes import SHAPES
-from tests.machines.tree import files
+from tests.machines.tree import files, links
 
 HOSTS = Path(__file__).resolve().parents[1] / "hosts"
 # What lscpu makes of a machine depends on its version; that sysfs's answer is given all the same is what we test.
 ABOUT_LSCPU = {"lscpu-unavailable", "topology-disagreement"}
 BEYOND_LSCPU = {
     "aarch64-big-little": "its core numbers start again with each kind of core",
+    "riscv64-capacities": "on RISC-V version 2.38 prints rows without a CPU",
     "x86_64-old-kernel": "it insists on cpu/possible",
     "x86_64-proc-only": "it insists on cpu/possible",
 }
@@ -61,6 +62,8 @@ def test_the_folder_of_an_invented_machine_is_what_its_description_gives(machine
     folder = HOSTS / machine.name
     on_disk = {str(p.relative_to(folder / "root")): p.read_text() for p in folder.rglob("root/**/*") if p.is_file()}
     assert on_disk == files(machine), "run python -m tests.machines"
+    on_disk = {str(p.relative_to(folder / "root")): str(p.readlink()) for p in folder.rglob("*") if p.is_symlink()}
+    assert on_disk == links(machine), "run python -m tests.machines"
     assert json.loads((folder / "expected.json").read_text()) == expectation.document(machine), (
         "run python -m tests.machines"
     )

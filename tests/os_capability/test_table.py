@@ -112,3 +112,9 @@ def test_a_word_without_end_is_broken_too(host: Host) -> None:
     table = render_host(replace(host, warnings=(HostWarning(code="some-code", message="x" * 300),))).splitlines()
     assert max(map(len, table)) == 80
     assert "".join(line.strip() for line in table[-4:]).endswith("x" * 300)
+
+
+@pytest.mark.parametrize(("free", "text"), [(GIB, "swap 3 GiB used of 4 GiB"), (None, "swap 4 GiB total")])
+def test_swap_in_use_is_said_only_where_it_is_known(host: Host, free: int | None, text: str) -> None:
+    memory = replace(host.memory, swap_total_bytes=4 * GIB, swap_free_bytes=free)
+    assert text in render_host(replace(host, memory=memory))

@@ -3,18 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from os_capability.cpuset import CpuSet
-from os_capability.errors import SourceMissing, SourceUnreadable, UnparsableText
-from os_capability.linux import paths
+from os_capability.errors import SourceUnreadable, UnparsableText
+from os_capability.linux import arm, kinds, paths, sanity
 from os_capability.linux.cpuinfo import parse_processors
 from os_capability.linux.node import numbered
+from os_capability.linux.readers.system import read_name
 from os_capability.linux.sources import Sources
 from os_capability.model import Cache, Smt
 
-__all__ = ["CpuSets", "read_caches", "read_cpu_sets", "read_kinds", "read_smt", "read_vulnerabilities"]
+__all__ = [
+    "CpuSets",
+    "read_caches",
+    "read_cpu_sets",
+    "read_kinds",
+    "read_microcode",
+    "read_smt",
+    "read_vulnerabilities",
+]
 
 _NO_CPU = CpuSet()
 
@@ -36,6 +45,7 @@ def read_cpu_sets(sources: Sources, cpuinfo: str | None) -> CpuSets:
         SourceUnreadable: no file tells of any CPU.
     """
     folders = CpuSet(_cpu_folders(sources))
+    possible = sources.cpus(paths.CPU_POSSIBLE)
     present = sources.cpus(paths.CPU_PRESENT)
     online = sources.cpus(paths.CPU_ONLINE)
     if not present and folders:
@@ -50,8 +60,10 @@ def read_cpu_sets(sources: Sources, cpuinfo: str | None) -> CpuSets:
         sources.warn(
             "cpu-sets-missing", f"{sources.root.name(paths.CPU_ONLINE)} is missing; the CPUs are those of proc"
         )
+    for warning in sanity.check_cpu_sets(possible, present, online):
+        sources.warn(warning.code, warning.message)
     return CpuSets(
-        possible=sources.cpus(paths.CPU_POSSIBLE),
+        possible=possible,
         present=(present or online) | online,
         online=online,
         isolated=sources.cpus(paths.CPU_ISOLATED),
@@ -85,18 +97,18 @@ def read_caches(sources: Sources, online: CpuSet) -> tuple[Cache, ...] | None:
     caches: list[Cache] = []
     covered: dict[str, CpuSet] = {}
     # The kernel numbers a CPU's caches level by level: CPUs with the same numbers have the same levels and types there.
-    kinds: dict[tuple[str, ...], dict[str, tuple[int, str]]] = {}
+    numbered_alike: dict[tuple[str, ...], dict[str, tuple[int, str]]] = {}
     for cpu in online:
         if covered and all(cpu in cpus for cpus in covered.values()):
             continue
         folder = f"{paths.CPU}/cpu{cpu}/cache"
         names = tuple(sorted(name for name in sources.names(folder) if name.startswith("index")))
-        if names not in kinds:
-            kinds[names] = _cache_kinds(sources, folder, names)
-        for name, (level, kind) in kinds[names].items():
+        if names not in numbered_alike:
+            numbered_alike[names] = _cache_kinds(sources, folder, names)
+        for name, (level, kind) in numbered_alike[names].items():
             if cpu in covered.get(name, _NO_CPU):
                 continue
-            shared = _sharing(sources, f"{folder}/{name}") | CpuSet([cpu])
+            shared = _sharing(sources, f"{folder}/{name}") & online | CpuSet([cpu])
             size = _cache_size(sources.text(f"{folder}/{name}/size"))
             covered[name] = covered.get(name, _NO_CPU) | shared
             caches.append(Cache(level=level, type=kind, size_bytes=size, shared_cpus=shared))
@@ -107,9 +119,9 @@ def _cache_kinds(sources: Sources, folder: str, names: Sequence[str]) -> dict[st
     found = {}
     for name in names:
         level = (sources.text(f"{folder}/{name}/level") or "").strip("\0 \n")
-        kind = sources.text(f"{folder}/{name}/type")
+        kind = read_name(sources, f"{folder}/{name}/type")
         if kind is not None and level.isascii() and level.isdigit() and len(level) <= 2:
-            found[name] = (int(level), kind.strip("\0 \n"))
+            found[name] = (int(level), kind)
     return found
 
 
@@ -124,52 +136,79 @@ def _cache_size(text: str | None) -> int | None:
 
 def read_smt(sources: Sources) -> Smt:
     """Read the kernel's SMT switch (since Linux 4.19)."""
-    control, active = sources.text(paths.SMT_CONTROL), sources.text(paths.SMT_ACTIVE)
+    active = sources.text(paths.SMT_ACTIVE) or ""
     return Smt(
-        control=control.strip("\0 \n") or None if control is not None else None,
-        active={"0": False, "1": True}.get((active or "").strip("\0 \n")),
+        control=read_name(sources, paths.SMT_CONTROL),
+        active={"0": False, "1": True}.get(active.strip("\0 \n")),
     )
 
 
-def read_kinds(sources: Sources, online: CpuSet) -> list[tuple[str, CpuSet]]:
+def read_kinds(
+    sources: Sources, online: CpuSet, cpuinfo: str | None, caches: Sequence[Cache] | None
+) -> list[kinds.Kind]:
     """Read the kinds of cores, strongest first; none where all are alike."""
-    performance, efficiency = sources.cpus(paths.PMU_PERFORMANCE), sources.cpus(paths.PMU_EFFICIENCY)
-    if performance and efficiency:
-        kinds = [("performance", performance & online), ("efficiency", efficiency & online)]
-    else:
-        kinds = _kinds_by_capacity(sources, online)
-    kinds = [(name, cpus) for name, cpus in kinds if cpus]
-    return kinds if len(kinds) > 1 else []
+    performance = sources.cpus(paths.PMU_PERFORMANCE)
+    if performance:
+        others = (("efficiency", paths.PMU_EFFICIENCY), ("low-power", paths.PMU_LOW_POWER))
+        return kinds.by_pmu({"performance": performance} | {name: sources.cpus(path) for name, path in others}, online)
+    parts = _parts(sources, online, cpuinfo or "")
+    if parts is not None:
+        return _kinds_by_part(sources, parts)
+    capacities = _capacities(sources, online)
+    if capacities is not None:
+        return kinds.by_capacity(capacities)
+    return _kinds_by_first_caches(sources, kinds.by_first_caches(caches or (), online))
 
 
-def _kinds_by_capacity(sources: Sources, online: CpuSet) -> list[tuple[str, CpuSet]]:
-    capacities: dict[int, CpuSet] = {}
+def _parts(sources: Sources, online: CpuSet, cpuinfo: str) -> dict[int, tuple[str, str]] | None:
+    """Give each online CPU's implementer and part; ``None`` where that is not known of all, as on what is no ARM."""
+    listed = arm.parse_parts(cpuinfo) if "CPU part" in cpuinfo else {}
+    if online <= CpuSet(listed):
+        return {cpu: listed[cpu] for cpu in online}
+    found = {}
     for cpu in online:
-        text = sources.text(f"{paths.CPU}/cpu{cpu}/cpu_capacity")
-        if text is None:
-            return []
-        number = text.strip("\0 \n")
-        if not (number.isascii() and number.isdigit() and len(number) <= 6):
-            return []
-        capacities[int(number)] = capacities.get(int(number), CpuSet()) | CpuSet([cpu])
-    kinds: list[tuple[int, CpuSet]] = []
-    for capacity in sorted(capacities, reverse=True):
-        # Equal cores may be ranked a few percent apart (Grace, AMD's preferred cores): those are one kind.
-        if kinds and capacity * 10 > kinds[-1][0] * 9:
-            kinds[-1] = (kinds[-1][0], kinds[-1][1] | capacities[capacity])
-        else:
-            kinds.append((capacity, capacities[capacity]))
-    return [(f"capacity-{capacity}", cpus) for capacity, cpus in kinds]
+        part = sources.parsed(f"{paths.CPU}/cpu{cpu}/regs/identification/midr_el1", arm.parse_midr)
+        if part is None:
+            return None
+        found[cpu] = part
+    return found
+
+
+def _kinds_by_part(sources: Sources, parts: Mapping[int, tuple[str, str]]) -> list[kinds.Kind]:
+    models = {cpu: arm.model(*part) or part[1] for cpu, part in parts.items()}
+    one_of_each = {model: cpu for cpu, model in models.items()}
+    capacities = {model: sources.count(f"{paths.CPU}/cpu{cpu}/cpu_capacity") for model, cpu in one_of_each.items()}
+    return kinds.by_part(models, {model: number for model, number in capacities.items() if number is not None})
+
+
+def _capacities(sources: Sources, online: CpuSet) -> dict[int, int] | None:
+    found = {}
+    for cpu in online:
+        capacity = sources.count(f"{paths.CPU}/cpu{cpu}/cpu_capacity")
+        if capacity is None:
+            return None
+        found[cpu] = capacity
+    return found
+
+
+def _kinds_by_first_caches(sources: Sources, groups: Sequence[CpuSet]) -> list[kinds.Kind]:
+    """Name the groups by what the firmware ranks higher: captures and guests lack the PMUs, not the caches."""
+    ranked = [(sources.count(f"{paths.CPU}/cpu{cpus.first()}/acpi_cppc/highest_perf"), cpus) for cpus in groups]
+    ranks = [rank for rank, _ in ranked if rank is not None]
+    if len(set(ranks)) != 2:
+        return []
+    strongest_first = sorted(ranked, key=lambda item: item[0] or 0, reverse=True)
+    names = ("performance", "efficiency")
+    return [kinds.Kind(name, cpus) for name, (_, cpus) in zip(names, strongest_first, strict=True)]
+
+
+def read_microcode(sources: Sources, cpu: int) -> str | None:
+    """Read the microcode revision of a CPU, where ``/proc/cpuinfo`` lacks it."""
+    return read_name(sources, f"{paths.CPU}/cpu{cpu}/microcode/version")
 
 
 def read_vulnerabilities(sources: Sources) -> dict[str, str] | None:
     """Read what the kernel says of each known vulnerability (since Linux 4.15)."""
-    found = {}
-    for name in sorted(sources.names(paths.VULNERABILITIES)):
-        try:
-            found[name] = sources.root.read(f"{paths.VULNERABILITIES}/{name}").strip("\0 \n")
-        except SourceMissing:
-            continue
-        except SourceUnreadable as error:
-            sources.warn_of(error)
-    return found or None
+    names = sorted(sources.names(paths.VULNERABILITIES))
+    texts = {name: read_name(sources, f"{paths.VULNERABILITIES}/{name}") for name in names}
+    return {name: text for name, text in texts.items() if text is not None} or None

@@ -63,15 +63,19 @@ def _cpus(sources: Sources, folders: Iterable[tuple[int, str]]) -> CpuSet | None
 
 def _quota(sources: Sources, version: int, folder: str) -> float | None:
     if version == 2:
-        return cgroup.parse_quota_v2(sources.text(f"{folder}/cpu.max"))
-    return cgroup.parse_quota_v1(
-        sources.text(f"{folder}/cpu.cfs_quota_us"), sources.text(f"{folder}/cpu.cfs_period_us")
+        return sources.parsed(f"{folder}/cpu.max", cgroup.parse_quota_v2)
+    period = sources.text(f"{folder}/cpu.cfs_period_us")
+    if period is None:
+        return None
+    return sources.parsed(
+        f"{folder}/cpu.cfs_quota_us", lambda quota, source: cgroup.parse_quota_v1(quota, period, source)
     )
 
 
 def _memory(sources: Sources, version: int, folder: str) -> int | None:
+    # memory.high only slows a group down.
     name = "memory.max" if version == 2 else "memory.limit_in_bytes"
-    return cgroup.parse_limit(sources.text(f"{folder}/{name}"))
+    return sources.parsed(f"{folder}/{name}", cgroup.parse_limit)
 
 
 def _tightest(bounds: Iterable[_Bound | None]) -> _Bound | None:

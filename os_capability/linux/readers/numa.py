@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the NUMA nodes: their memory, huge pages and distances."""
+"""Reads the NUMA nodes: their memory and what it is made of, huge pages and distances."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from os_capability.cpuset import CpuSet
 from os_capability.linux import paths
+from os_capability.linux.cpuinfo import CpuIdentity
 from os_capability.linux.hugepages import node_default_pool, parse_pool_size
 from os_capability.linux.meminfo import parse_memory
 from os_capability.linux.node import parse_distances
@@ -17,7 +19,7 @@ from os_capability.model import Memory, NodeHugePages, NumaNode, NumaTopology
 __all__ = ["read_topology", "refresh_topology"]
 
 
-def read_topology(sources: Sources, placement: Placement, memory: Memory) -> NumaTopology:
+def read_topology(sources: Sources, placement: Placement, memory: Memory, identity: CpuIdentity) -> NumaTopology:
     """Read the nodes; a machine that tells of none has one, node 0, with everything."""
     node_cpus = placement.node_cpus
     if not node_cpus:
@@ -31,17 +33,32 @@ def read_topology(sources: Sources, placement: Placement, memory: Memory) -> Num
         distances = sources.text(f"{folder}/distance")
         table = None if distances is None else parse_distances(distances, node_ids)
         nodes.append(_read_node(sources, node, node_cpus[node], table, sizes, memory))
-    return NumaTopology(synthetic=False, nodes=tuple(nodes))
+    return NumaTopology(synthetic=False, nodes=_with_memory_kinds(sources, nodes, identity))
+
+
+def _with_memory_kinds(sources: Sources, nodes: Sequence[NumaNode], identity: CpuIdentity) -> tuple[NumaNode, ...]:
+    if sources.names(paths.DAX_DEVICES) or any(node.memory_total_bytes and not node.cpus for node in nodes):
+        # Few machines have memory that is anything but RAM; the others need not load what judges it.
+        from os_capability.linux.readers.memory_kind import with_memory_kinds
+
+        return with_memory_kinds(sources, nodes, identity)
+    return tuple(
+        replace(node, memory_kind="dram", memory_kind_evidence="it has CPUs") if node.memory_total_bytes else node
+        for node in nodes
+    )
 
 
 def refresh_topology(sources: Sources, topology: NumaTopology, memory: Memory) -> NumaTopology:
-    """Read again what moves by itself; CPUs, distances and the sizes of huge pages there are stay."""
+    """Read again what moves by itself; CPUs, distances, kinds of memory and the sizes of huge pages there are stay."""
     if topology.synthetic:
         return NumaTopology(synthetic=True, nodes=(_whole_machine(topology.nodes[0].cpus, memory),))
     nodes = []
     for node in topology.nodes:
         sizes = [pool.size_bytes for pool in node.hugepages or ()]
-        nodes.append(_read_node(sources, node.id, node.cpus, node.distances, sizes, memory))
+        now = _read_node(sources, node.id, node.cpus, node.distances, sizes, memory)
+        if now.memory_total_bytes:
+            now = replace(now, memory_kind=node.memory_kind, memory_kind_evidence=node.memory_kind_evidence)
+        nodes.append(now)
     return NumaTopology(synthetic=False, nodes=tuple(nodes))
 
 
@@ -93,8 +110,8 @@ def _whole_machine(online: CpuSet, memory: Memory) -> NumaNode:
         cpus=online,
         memory_total_bytes=memory.total_bytes,
         memory_free_bytes=memory.free_bytes,
-        memory_kind=None,
-        memory_kind_evidence=None,
+        memory_kind="dram" if memory.total_bytes else None,
+        memory_kind_evidence="the kernel tells of no nodes" if memory.total_bytes else None,
         hugepages=None
         if pools is None
         else tuple(

@@ -17,26 +17,27 @@ __all__ = ["read_name", "read_system", "refresh_system"]
 
 def read_name(sources: Sources, path: str) -> str | None:
     """Read a file that holds one word or line; blank is ``None``."""
-    return (sources.text(path) or "").strip("\0 \n") or None
+    return sources.parsed(path, system.parse_name)
 
 
 def read_system(sources: Sources, flags: Sequence[str]) -> System:
     """Read the system facts."""
-    release = next(filter(None, map(sources.text, paths.OS_RELEASE)), None)
-    boot_time = system.parse_boot_time(sources.text(paths.STAT) or "")
+    kernel = read_name(sources, paths.KERNEL_RELEASE)
+    boot_time = sources.parsed(paths.STAT, system.parse_boot_time)
+    view = _container_view(sources, kernel)
     return System(
         os_type="linux",
-        os=None if release is None else system.parse_os_release(release),
-        kernel=read_name(sources, paths.KERNEL_RELEASE),
+        os=next(filter(None, (sources.parsed(path, system.parse_os_release) for path in paths.OS_RELEASE)), None),
+        kernel=kernel,
         architecture=_architecture(sources),
         virtualization=_virtualization(sources, flags),
         boot_time=None if boot_time is None else datetime.fromtimestamp(boot_time, timezone.utc),
-        uptime_seconds=system.parse_uptime(sources.text(paths.UPTIME) or ""),
-        load_average=system.parse_loadavg(sources.text(paths.LOADAVG) or ""),
+        uptime_seconds=sources.parsed(paths.UPTIME, system.parse_uptime),
+        load_average=sources.parsed(paths.LOADAVG, system.parse_loadavg),
         users=_users(sources),
-        view=_view(sources),
-        container=None,
-        view_evidence=None,
+        view="host" if view is None else "container",
+        container=None if view is None else view.manager,
+        view_evidence=None if view is None else view.evidence,
     )
 
 
@@ -44,8 +45,8 @@ def refresh_system(sources: Sources, known: System) -> System:
     """Read again what moves by itself."""
     return replace(
         known,
-        uptime_seconds=system.parse_uptime(sources.text(paths.UPTIME) or ""),
-        load_average=system.parse_loadavg(sources.text(paths.LOADAVG) or ""),
+        uptime_seconds=sources.parsed(paths.UPTIME, system.parse_uptime),
+        load_average=sources.parsed(paths.LOADAVG, system.parse_loadavg),
         users=_users(sources),
     )
 
@@ -77,17 +78,22 @@ def _users(sources: Sources) -> int | None:
     return sum("\nCLASS=user\n" in text for text in texts)
 
 
-def _view(sources: Sources) -> str:
-    live = sources.root.is_live
-    evidence = system.container_evidence(
-        # In a mounted /proc of another PID namespace, self is not us.
-        pid_namespace=sources.root.link(paths.SELF_PID_NAMESPACE) if live else None,
+def _container_view(sources: Sources, kernel: str | None) -> system.ContainerView | None:
+    root = sources.root
+    # In a mounted /proc of another PID namespace `self` is a link, and not to us; in a capture it is a folder.
+    self_is_us = root.is_live or root.link(paths.SELF) is None
+    marks = (("docker", paths.DOCKER_MARK), ("podman", paths.PODMAN_MARK))
+    view = system.container_view(
+        managers={path: read_name(sources, path) for path in (paths.CONTAINER_MANAGER, paths.HOST_CONTAINER_MANAGER)},
         init_cgroup=sources.text(paths.INIT_CGROUP),
-        mountinfo=sources.text(paths.SELF_MOUNTINFO) if live else None,
-        manager=sources.text(paths.CONTAINER_MANAGER),
-        has_mark=any(map(sources.root.exists, (paths.DOCKER_MARK, paths.PODMAN_MARK))),
+        mountinfo=sources.text(paths.SELF_MOUNTINFO) if self_is_us else None,
+        pid_namespace=root.link(paths.SELF_PID_NAMESPACE) if self_is_us else None,
+        kernel=kernel,
+        marks=[engine for engine, path in marks if root.exists(path)],
     )
-    if evidence is None:
-        return "host"
-    sources.warn("container-view", f"these are the facts a container is shown: {evidence}")
-    return "container"
+    if view is None:
+        return None
+    if view.manager == "lxc":
+        made_by = (("lxd", paths.LXD_MARK), ("incus", paths.INCUS_MARK))
+        view = view._replace(manager=next((name for name, path in made_by if root.exists(path)), "lxc"))
+    return view

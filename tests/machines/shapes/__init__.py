@@ -3,6 +3,6 @@
 
 from __future__ import annotations
 
-from tests.machines.shapes import cores, numa, surroundings
+from tests.machines.shapes import contradictions, cores, devices, kinds, numa, surroundings
 
-SHAPES = (*cores.SHAPES, *numa.SHAPES, *surroundings.SHAPES)
+SHAPES = (*cores.SHAPES, *kinds.SHAPES, *numa.SHAPES, *contradictions.SHAPES, *devices.SHAPES, *surroundings.SHAPES)

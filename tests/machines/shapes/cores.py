@@ -29,6 +29,7 @@ def plain() -> Machine:
         "What goes wrong here goes wrong everywhere.",
         cpus=cpus,
         caches=standard_caches(cpus, first_level=True),
+        microcode="0xd0003f5",
         nodes=even_nodes(1),
         memory=Memory(available_kb=3_100_000, swap_total_kb=2 * GIB, swap_free_kb=2 * GIB - 4096),
         vulnerabilities={
@@ -89,7 +90,7 @@ def big_little() -> Machine:
             core_id=number % 4 if number < 4 else number - 4,
             package_id=-1,
             cluster=number // 4,
-            kind="capacity-446" if number < 4 else "capacity-1024",
+            kind="Cortex-A53" if number < 4 else "Cortex-A73",
             capacity=446 if number < 4 else 1024,
             part="0xd03" if number < 4 else "0xd09",
         )
@@ -97,7 +98,7 @@ def big_little() -> Machine:
     )
     return Machine(
         name="aarch64-big-little",
-        why="Four small cores and two big ones, told apart by cpu_capacity; the big ones come last.\n"
+        why="Four small cores and two big ones, told apart by their part numbers; the big ones come last.\n"
         "The firmware names no socket: ids are -1 and the masks repeat the cores, so the sockets are unknown, not six.",
         architecture="aarch64",
         vendor="ARM",

@@ -125,11 +125,19 @@ def cpuless_node() -> Machine:
     nodes = (
         Node(id=0, total_kb=4 * GIB, free_kb=3 * GIB, pools=SMALL, distances=(10, 21, 14)),
         Node(id=1, total_kb=4 * GIB, free_kb=2 * GIB, pools=SMALL, distances=(21, 10, 24)),
-        Node(id=2, total_kb=8 * GIB, free_kb=8 * GIB - 4096, pools=SMALL, distances=(14, 24, 10)),
+        Node(
+            id=2,
+            total_kb=8 * GIB,
+            free_kb=8 * GIB - 4096,
+            pools=SMALL,
+            distances=(14, 24, 10),
+            memory_kind="unknown",
+            memory_kind_evidence="it has no CPUs, and nothing says what it is",
+        ),
     )
     return Machine(
         name="x86_64-cpuless-node",
-        why="Node 2 is a memory expander (CXL): memory without CPUs, nearer to node 0.\n"
+        why="Node 2 is memory without CPUs, nearer to node 0, and nothing says what it is made of.\n"
         "Its cpulist is an empty line; walking from CPUs to nodes never finds it. It holds no normal memory.",
         cpus=cpus,
         caches=standard_caches(cpus),

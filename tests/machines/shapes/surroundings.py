@@ -6,6 +6,7 @@ from __future__ import annotations
 from tests.machines.description import (
     CGROUP2_MOUNT,
     GIB,
+    X86_FLAGS,
     Limits,
     Machine,
     Memory,
@@ -158,9 +159,47 @@ def proc_only() -> Machine:
     )
 
 
+def docker_in_guest() -> Machine:
+    cpus = grid(cores=4)
+    overlay = (
+        "22 1 0:40 / / rw,relatime - overlay overlay"
+        " rw,lowerdir=/var/lib/docker/overlay2/l/AAAA,upperdir=/var/lib/docker/overlay2/bbbb/diff\n"
+    )
+    return Machine(
+        name="x86_64-docker-in-guest",
+        why="A container of Docker in a guest of KVM: there are two layers, and each has its own answer.\n"
+        "The cgroup namespace hides the engine's group; where the root is mounted from tells it.",
+        flags=(*X86_FLAGS, "hypervisor"),
+        virtualization="kvm",
+        container="docker",
+        view_evidence="the root is an overlay with the mark file of docker",
+        cpus=cpus,
+        caches=standard_caches(cpus),
+        nodes=even_nodes(1),
+        memory=Memory(available_kb=3_100_000),
+        smt_control="notsupported",
+        limits=Limits(
+            version=2,
+            memory_bytes=256 << 20,
+            files={
+                "proc/self/cgroup": "0::/\n",
+                "proc/self/mountinfo": overlay + CGROUP2_MOUNT,
+                "sys/fs/cgroup/memory.max": f"{256 << 20}\n",
+            },
+        ),
+        extra={
+            ".dockerenv": "",
+            "proc/1/cgroup": "0::/\n",
+            "sys/devices/system/clocksource/clocksource0/available_clocksource": "kvm-clock tsc acpi_pm \n",
+        },
+        warnings=("container-view",),
+    )
+
+
 SHAPES = (
     cgroup2_nested(),
     cgroup1(),
+    docker_in_guest(),
     old_kernel(),
     no_meminfo(),
     proc_only(),

@@ -11,7 +11,19 @@ from hypothesis import strategies as st
 
 from os_capability import CpuSet
 from os_capability.errors import OsCapabilityError
-from os_capability.linux import arm, cgroup, cpuinfo, hugepages, lscpu, meminfo, node, system, topology
+from os_capability.linux import (
+    arm,
+    cgroup,
+    cpuinfo,
+    hugepages,
+    lscpu,
+    meminfo,
+    memory_kind,
+    node,
+    pci,
+    system,
+    topology,
+)
 
 PIECES = [
     "MemTotal:",
@@ -30,6 +42,10 @@ PIECES = [
     "Cpus_allowed_list:\t",
     "PRETTY_NAME=",
     "hugepages-",
+    "PCI_ID=",
+    "PCI_CLASS=",
+    "8086:",
+    "Node: ",
     "0::/",
     "3:cpu,cpuacct:/",
     " / /sys/fs/cgroup rw - cgroup2 cgroup2 rw",
@@ -67,22 +83,32 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "parse_distances": lambda text: node.parse_distances(text, [0, 2]),
     "parse_identity": cpuinfo.parse_identity,
     "parse_processors": lambda text: cpuinfo.parse_processors(text, "cpuinfo"),
+    "parse_parts": arm.parse_parts,
+    "parse_midr": lambda text: arm.parse_midr(text, "midr_el1"),
     "arm.model": lambda text: (arm.vendor(text), arm.model(text, text)),
+    "dax_medium": memory_kind.dax_medium,
+    "parse_gpu_node": memory_kind.parse_gpu_node,
+    "parse_number": lambda text: (memory_kind.parse_number(text), memory_kind.parse_number(text, 16)),
+    "parse_uevent": lambda text: pci.parse_uevent(text, "uevent"),
+    "parse_hexadecimal": lambda text: pci.kind_of_class(pci.parse_hexadecimal(text, "class", digits=6)),
+    "parse_numa_node": lambda text: pci.parse_numa_node(text, "numa_node"),
+    "is_address": lambda text: (pci.is_address(text), pci.parse_physical_function(text), pci.parse_iommu_group(text)),
     "parse_lscpu": lambda text: lscpu.parse_lscpu(text, "lscpu"),
     "parse_summary": lscpu.parse_summary,
     "parse_id": topology.parse_id,
     "parse_mounts": lambda text: [list(cgroup.levels(mount, text)) for mount in cgroup.parse_mounts(text)],
     "parse_membership": cgroup.parse_membership,
-    "parse_limit": cgroup.parse_limit,
-    "parse_quota_v1": lambda text: cgroup.parse_quota_v1(text, text),
-    "parse_quota_v2": cgroup.parse_quota_v2,
-    "parse_os_release": system.parse_os_release,
-    "parse_boot_time": system.parse_boot_time,
-    "parse_uptime": system.parse_uptime,
-    "parse_loadavg": system.parse_loadavg,
+    "parse_limit": lambda text: cgroup.parse_limit(text, "memory.max"),
+    "parse_quota_v1": lambda text: cgroup.parse_quota_v1(text, text, "cpu.cfs_quota_us"),
+    "parse_quota_v2": lambda text: cgroup.parse_quota_v2(text, "cpu.max"),
+    "parse_name": lambda text: system.parse_name(text, "hostname"),
+    "parse_os_release": lambda text: system.parse_os_release(text, "os-release"),
+    "parse_boot_time": lambda text: system.parse_boot_time(text, "stat"),
+    "parse_uptime": lambda text: system.parse_uptime(text, "uptime"),
+    "parse_loadavg": lambda text: system.parse_loadavg(text, "loadavg"),
     "parse_affinity": system.parse_affinity,
-    "container_evidence": lambda text: system.container_evidence(
-        pid_namespace=text, init_cgroup=text, mountinfo=text, manager=text, has_mark=True
+    "container_view": lambda text: system.container_view(
+        managers={}, init_cgroup=None, mountinfo=text, pid_namespace=text, kernel=text, marks=(text,)
     ),
     "virtualization": lambda text: system.virtualization(
         hypervisor_type=text, clocksources=text, dmi=text, sysinfo=text, device_tree=text, flags=text.split()

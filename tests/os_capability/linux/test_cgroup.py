@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from os_capability.errors import UnparsableText
 from os_capability.linux.cgroup import (
     CgroupMount,
     levels,
@@ -65,23 +68,29 @@ def test_levels_go_from_the_group_to_the_top(top: str, group: str, folders: list
         ("9223372036854771712\n", None),  # 4 KiB pages
         ("9223372036854710272\n", None),  # 64 KiB pages
         ("-1\n", None),
-        ("", None),
-        (None, None),
     ],
 )
-def test_no_memory_limit_is_none(text: str | None, limit: int | None) -> None:
-    assert parse_limit(text) == limit
+def test_no_memory_limit_is_none(text: str, limit: int | None) -> None:
+    assert parse_limit(text, "memory.max") == limit
+
+
+@pytest.mark.parametrize(("text", "quota"), [("150000 100000\n", 1.5), ("max 100000\n", None)])
+def test_a_v2_quota_is_in_cpus(text: str, quota: float | None) -> None:
+    assert parse_quota_v2(text, "cpu.max") == quota
+
+
+@pytest.mark.parametrize(("quota", "period", "cpus"), [("50000\n", "100000\n", 0.5), ("-1\n", "100000\n", None)])
+def test_a_v1_quota_is_in_cpus(quota: str, period: str, cpus: float | None) -> None:
+    assert parse_quota_v1(quota, period, "cpu.cfs_quota_us") == cpus
 
 
 @pytest.mark.parametrize(
-    ("text", "quota"), [("150000 100000\n", 1.5), ("max 100000\n", None), ("5000 0\n", None), ("5", None), (None, None)]
+    ("parse", "text"),
+    [
+        *((parse_limit, text) for text in ("", "much", "9" * 30, "1.5")),
+        *((parse_quota_v2, text) for text in ("", "5", "5000 0", "much 100000", "-5 100000")),
+    ],
 )
-def test_a_v2_quota_is_in_cpus(text: str | None, quota: float | None) -> None:
-    assert parse_quota_v2(text) == quota
-
-
-@pytest.mark.parametrize(
-    ("quota", "period", "cpus"), [("50000\n", "100000\n", 0.5), ("-1\n", "100000\n", None), (None, "100000\n", None)]
-)
-def test_a_v1_quota_is_in_cpus(quota: str | None, period: str | None, cpus: float | None) -> None:
-    assert parse_quota_v1(quota, period) == cpus
+def test_what_is_no_limit_is_never_taken_for_none(parse: Callable[[str, str], object], text: str) -> None:
+    with pytest.raises(UnparsableText):
+        parse(text, "a file")

@@ -98,6 +98,22 @@ def test_the_identity_is_the_first_cpus(text: str, identity: CpuIdentity) -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "model_number", "microcode"),
+    [
+        pytest.param("processor: 0\nmodel\t: 87\nmicrocode\t: 0x1b6\n", 87, "0x1b6", id="x86"),
+        pytest.param("processor: 0\n\nprocessor: 1\nmodel: 5\nmicrocode: 0x2\n", None, None, id="another CPU's"),
+        pytest.param("processor: 0\nmodel\t: 9009-42A\n", None, None, id="POWER's model is the machine's"),
+        pytest.param("processor: 0\nmodel\t: \u00b2\nmicrocode\t:\n", None, None, id="no numbers"),
+    ],
+)
+def test_the_model_number_and_the_microcode_are_the_first_cpus(
+    text: str, model_number: int | None, microcode: str | None
+) -> None:
+    identity = parse_identity(text)
+    assert (identity.model_number, identity.microcode) == (model_number, microcode)
+
+
+@pytest.mark.parametrize(
     ("text", "rows"),
     [
         pytest.param(X86, [CpuinfoRow(0, 0, 3), CpuinfoRow(1, 1, 3)], id="x86"),

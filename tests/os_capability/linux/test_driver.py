@@ -113,6 +113,37 @@ class TestCapturedFaults:
         assert {memory.total_bytes, memory.free_bytes, memory.available_bytes, memory.swap_free_bytes} == {None}
         assert (host.cpu, host.numa) == (before.cpu, before.numa)
 
+    @pytest.mark.parametrize("path", ["proc/loadavg", "proc/uptime", "etc/os-release", "proc/sys/kernel/osrelease"])
+    @pytest.mark.parametrize("text", [b"", b"\0\1\2 garbage\n\xff\n" * 9])
+    def test_garbage_in_a_small_file_is_null_and_a_warning(self, machine: Path, path: str, text: bytes) -> None:
+        (machine / path).write_bytes(text)
+        system = collect(str(machine), "sysfs").system
+        assert None in (system.load_average, system.uptime_seconds, system.os, system.kernel)
+        if text or path != "proc/sys/kernel/osrelease":
+            assert any(w.code == "text-unparsable" and path in w.message for w in collect(str(machine)).warnings)
+
+    def test_a_limit_that_nobody_understands_is_not_taken_for_none(self, machine: Path) -> None:
+        limit = next((machine / "sys/fs/cgroup").rglob("memory.max"))
+        limit.write_text("plenty\n")
+        host = collect(str(machine), "sysfs")
+        assert host.limits.memory_bytes is None
+        assert any(str(limit) in warning.message for warning in host.warnings)
+
+    def test_cpus_online_that_are_not_present_contradict_and_are_both_kept(self, machine: Path) -> None:
+        (machine / CPU / "present").write_text("0-5\n")
+        host = collect(str(machine), "sysfs")
+        assert (str(host.cpu.present), str(host.cpu.online)) == ("0-7", "0-7")
+        assert codes(host) == {"cpu-sets-contradict"}
+        assert refresh(host, str(machine)).cpu is host.cpu, "the file is as it was"
+
+    def test_a_tree_full_of_fifos_is_read_to_its_end(self, machine: Path) -> None:
+        for path in ("proc/loadavg", "proc/uptime", f"{CPU}/cpu0/topology/core_id", f"{NODE}/node0/distance"):
+            (machine / path).unlink()
+            os.mkfifo(machine / path)
+        host = collect(str(machine), "sysfs")
+        assert (host.system.load_average, host.system.uptime_seconds, host.numa.node(0).distances) == (None, None, None)
+        assert codes(host) == {"source-unreadable"}
+
     @pytest.mark.parametrize("path", ["proc/cpuinfo", f"{NODE}/node0/meminfo"])
     def test_garbage_is_unknown_and_a_warning_that_names_the_file(self, machine: Path, path: str) -> None:
         (machine / path).write_bytes(bytes(range(1, 256)) * 4)
@@ -153,45 +184,6 @@ class TestCapturedFaults:
         host = collect(str(machine), "sysfs")
         assert host.cpu.online == expected
         assert "text-unparsable" in codes(host)
-
-
-class TestRefresh:
-    """Refresh reads what moves by itself and notices a topology that moved."""
-
-    def test_memory_huge_pages_and_uptime_are_new_and_the_processors_are_the_same_object(self, machine: Path) -> None:
-        before = collect(str(machine), "sysfs")
-        meminfo = machine / "proc" / "meminfo"
-        lines = [line for line in meminfo.read_text().splitlines() if not line.startswith("MemFree:")]
-        meminfo.write_text("\n".join([*lines, "MemFree: 77 kB", ""]))
-        (machine / "proc" / "uptime").write_text("99.25 1.0\n")
-        node = machine / NODE / "node0" / "meminfo"
-        node.write_text("Node 0 MemTotal: 500 kB\nNode 0 MemFree: 55 kB\n")
-        after = refresh(before, str(machine))
-        assert after.memory.free_bytes == 77 * 1024
-        assert after.system.uptime_seconds == 99.25
-        assert after.numa.node(0).memory_free_bytes == 55 * 1024
-        assert after.cpu is before.cpu
-
-    def test_nothing_moved_gives_an_equal_host(self, machine: Path) -> None:
-        before = collect(str(machine), "sysfs")
-        assert without_warnings(refresh(before, str(machine))) == without_warnings(before)
-
-    def test_a_cpu_taken_offline_is_a_full_collection(self, machine: Path) -> None:
-        before = collect(str(machine), "sysfs")
-        gone = before.cpu.online.last()
-        (machine / CPU / "online").write_text(f"{before.cpu.online - CpuSet([gone])}\n")
-        shutil.rmtree(machine / CPU / f"cpu{gone}" / "topology")
-        after = refresh(before, str(machine))
-        assert after.cpu.offline == CpuSet([gone])
-        assert [p.core for p in after.cpu.processors if p.id == gone] == [None]
-
-    def test_a_synthetic_node_follows_the_machines_memory(self, machine: Path) -> None:
-        shutil.rmtree(machine / NODE)
-        before = collect(str(machine), "sysfs")
-        (machine / "proc" / "meminfo").write_text("MemTotal: 900 kB\nMemFree: 90 kB\n")
-        after = refresh(before, str(machine))
-        assert before.numa.synthetic
-        assert (after.numa.node(0).memory_total_bytes, after.numa.node(0).memory_free_bytes) == (900 * 1024, 90 * 1024)
 
 
 class TestThisMachine:

@@ -4,7 +4,11 @@
 from __future__ import annotations
 
 import os
+import socket
+import stat
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +16,8 @@ from pyfakefs.fake_filesystem import FakeFilesystem
 
 from os_capability.errors import InvalidRoot, SourceMissing, SourceUnreadable
 from os_capability.linux.host_root import HostRoot
+
+Writer = Callable[[Path], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -41,17 +47,25 @@ def test_a_file_is_read_whole_and_named_for_people(root: Path) -> None:
 
 def test_a_missing_file_and_a_missing_folder_are_missing(root: Path) -> None:
     host = HostRoot(str(root))
-    for path in ("proc/nothing", "proc/meminfo/below"):
+    for path in ("proc/nothing", "proc/meminfo/below", "proc/mem\0info"):
         with pytest.raises(SourceMissing):
             host.read(path)
-    with pytest.raises(SourceMissing):
-        host.names("proc/nothing")
+    for path in ("proc/nothing", "proc/mem\0info"):
+        with pytest.raises(SourceMissing):
+            host.names(path)
+        assert (host.exists(path), host.link(path)) == (False, None)
 
 
 def test_a_folder_in_the_place_of_a_file_is_unreadable_not_missing(root: Path) -> None:
     with pytest.raises(SourceUnreadable, match="Is a directory") as raised:
         HostRoot(str(root)).read("proc")
     assert not isinstance(raised.value, SourceMissing)
+
+
+def test_names_that_no_kernel_writes_are_passed_over(root: Path) -> None:
+    for name in (b"two\nlines", b"\xff\xfe", b"\x1b[31mred"):
+        (root / "proc" / os.fsdecode(name)).touch()
+    assert HostRoot(str(root)).names("proc") == ["meminfo"]
 
 
 def test_links_that_lead_in_a_circle_are_unreadable(root: Path) -> None:
@@ -79,13 +93,77 @@ def test_a_root_reached_through_a_link_is_as_good(root: Path, tmp_path: Path) ->
     assert HostRoot(str(tmp_path / "alias")).read("proc/meminfo") == "MemTotal: 1 kB\n"
 
 
-def test_a_fifo_nobody_writes_to_does_not_hold_us(root: Path) -> None:
-    os.mkfifo(root / "proc" / "stat")
+@contextmanager
+def nothing(_: Path) -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def writing(fifo: Path) -> Iterator[None]:
+    """Keep the other end of a FIFO open, with words in it and no end."""
+    with fifo.open("r+b", buffering=0) as file:
+        file.write(b"MemTotal: 1 kB\n")
+        yield
+
+
+@contextmanager
+def keeping_quiet(fifo: Path) -> Iterator[None]:
+    """Keep the other end of a FIFO open, and say nothing."""
+    with fifo.open("r+b", buffering=0):
+        yield
+
+
+WRITERS = [
+    pytest.param(nothing, id="nobody writes"),
+    pytest.param(writing, id="somebody writes"),
+    pytest.param(keeping_quiet, id="somebody waits"),
+]
+
+
+def read_within_seconds(root: HostRoot, path: str) -> str:
+    """Give the text or what the error says, within 5 seconds."""
     answers: list[str] = []
-    reader = threading.Thread(target=lambda: answers.append(HostRoot(str(root)).read("proc/stat")), daemon=True)
+
+    def read() -> None:
+        try:
+            answers.append(root.read(path))
+        except SourceUnreadable as error:
+            answers.append("missing" if isinstance(error, SourceMissing) else error.reason)
+
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
     reader.join(5)
-    assert answers == [""]
+    assert answers, "the reader is held up"
+    return answers[0]
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_fifo_in_a_captured_tree_is_no_file(root: Path, writer: Writer) -> None:
+    os.mkfifo(root / "proc" / "stat")
+    with writer(root / "proc" / "stat"):
+        assert read_within_seconds(HostRoot(str(root)), "proc/stat") == "is no regular file"
+
+
+def test_a_socket_in_a_captured_tree_is_no_file(root: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(root / "proc" / "stat"))
+        listener.listen()
+        assert read_within_seconds(HostRoot(str(root)), "proc/stat") == "is no regular file"
+
+
+def test_a_device_in_a_captured_tree_is_no_file(root: Path) -> None:
+    try:
+        os.mknod(root / "proc" / "stat", stat.S_IFCHR | 0o600, os.makedev(1, 5))  # zeros without end
+    except PermissionError:
+        pytest.skip("only root may make a device")
+    assert read_within_seconds(HostRoot(str(root)), "proc/stat") in ("is no regular file", "Permission denied")
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_a_fifo_on_the_live_machine_does_not_hold_us(tmp_path: Path, writer: Writer) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with writer(tmp_path / "fifo"):
+        read_within_seconds(HostRoot("/"), str(tmp_path / "fifo").lstrip("/"))
 
 
 def test_a_file_without_end_is_unreadable(root: Path) -> None:

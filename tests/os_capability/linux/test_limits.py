@@ -78,6 +78,58 @@ def test_on_a_hybrid_machine_a_controller_of_v1_is_not_looked_for_in_v2(fs: Fake
     assert (found.cgroup_version, found.memory_bytes) == (1, GIB)
 
 
+def test_on_a_hybrid_machine_each_controller_is_where_it_is_mounted(fs: FakeFilesystem) -> None:
+    found = limits(
+        fs,
+        {
+            "proc/self/cgroup": "2:cpuset:/batch\n1:cpu,cpuacct:/batch/one\n0::/batch/two\n",
+            "proc/self/mountinfo": "31 30 0:21 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+            "32 30 0:22 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"
+            "33 30 0:23 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n",
+            "sys/fs/cgroup/cpu,cpuacct/batch/cpu.cfs_quota_us": "300000\n",
+            "sys/fs/cgroup/cpu,cpuacct/batch/cpu.cfs_period_us": "100000\n",
+            "sys/fs/cgroup/cpu,cpuacct/batch/one/cpu.cfs_quota_us": "-1\n",
+            "sys/fs/cgroup/cpu,cpuacct/batch/one/cpu.cfs_period_us": "100000\n",
+            "sys/fs/cgroup/cpuset/cpuset.cpus": "0-7\n",
+            "sys/fs/cgroup/cpuset/batch/cpuset.cpus": "0-3\n",
+            "sys/fs/cgroup/unified/batch/two/memory.max": "max\n",
+            "sys/fs/cgroup/unified/batch/memory.max": f"{GIB}\n",
+            # None of these is in force: the controllers are those of version 1.
+            "sys/fs/cgroup/unified/batch/cpu.max": "10000 100000\n",
+            "sys/fs/cgroup/unified/batch/cpuset.cpus.effective": "7\n",
+        },
+    )
+    assert found == Limits(cgroup_version=1, cpus=CpuSet(range(4)), cpu_quota=3.0, memory_bytes=GIB, affinity=None)
+
+
+def test_only_memory_max_binds(fs: FakeFilesystem) -> None:
+    found = limits(
+        fs,
+        {
+            "proc/self/cgroup": "0::/a\n",
+            "proc/self/mountinfo": V2_MOUNT,
+            "sys/fs/cgroup/a/memory.high": "4096\n",
+            "sys/fs/cgroup/a/memory.low": "4096\n",
+            "sys/fs/cgroup/a/memory.max": f"{GIB}\n",
+        },
+    )
+    assert found.memory_bytes == GIB
+
+
+def test_a_group_without_a_cpuset_of_its_own_has_that_of_the_group_above(fs: FakeFilesystem) -> None:
+    found = limits(
+        fs,
+        {
+            "proc/self/cgroup": "0::/a/b\n",
+            "proc/self/mountinfo": V2_MOUNT,
+            "sys/fs/cgroup/a/b/cpu.max": "max 100000\n",
+            "sys/fs/cgroup/a/cpuset.cpus.effective": "4-5\n",
+            "sys/fs/cgroup/cpuset.cpus.effective": "0-7\n",
+        },
+    )
+    assert found.cpus == CpuSet([4, 5])
+
+
 def test_a_container_that_sees_its_own_group_as_the_top(fs: FakeFilesystem) -> None:
     found = limits(
         fs,

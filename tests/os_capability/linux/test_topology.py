@@ -146,6 +146,7 @@ class TestNodes:
             ("hugepages-2048", None),
             ("power", None),
             ("hugepages-2048kBkB", None),
+            ("hugepages-0kB", None),
         ],
     )
     def test_pool_folders(self, folder: str, size: int | None) -> None:

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``os-capability capture``: a machine as an archive for a bug report or a test."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import threading
+
+from os_capability.capture import capture
+from os_capability.commands.answer import Answer, UsageError
+from os_capability.output_file import write_file
+from os_capability.roots import opened_root
+
+__all__ = ["run"]
+
+_PATIENCE_SECONDS = 2.0
+
+
+def run(asked: argparse.Namespace) -> Answer:
+    """Write the archive and say what is in it.
+
+    Raises:
+        UsageError: the file has another ending, or this system is not Linux.
+        OSError: the file could not be written.
+        OsCapabilityError: there is no machine to capture.
+    """
+    if not asked.file.endswith((".tar.gz", ".tgz")):
+        raise UsageError(f"{asked.file}: a capture is a .tar.gz; give it that ending")
+    if asked.root == "/" and not sys.platform.startswith("linux"):
+        raise UsageError(f"only a Linux machine has files to capture, and this is {sys.platform}; use show -f json")
+    waiting = threading.Timer(_PATIENCE_SECONDS, _say_that_it_takes_long)
+    waiting.daemon = True
+    waiting.start()
+    try:
+        with opened_root(asked.root) as root:
+            captured = capture(root)
+    finally:
+        waiting.cancel()
+    write_file(asked.file, captured.archive)
+    size_kib = len(captured.archive) / 1024
+    text = (
+        f"{asked.file}: {captured.files} files, {size_kib:.0f} KiB, without host name, ids, serial numbers, MACs and"
+        f" users; look at it with: os-capability show --root {asked.file}"
+    )
+    if captured.failure is not None:
+        text += f"\nIt is not whole, because this machine could not be read: {captured.failure}"
+    return Answer(text)
+
+
+def _say_that_it_takes_long() -> None:
+    sys.stderr.write("os-capability: still reading the machine ...\n")

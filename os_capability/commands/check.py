@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``os-capability check``: hazards for somebody about to run workloads here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from os_capability.commands.answer import EXIT_DONE, EXIT_NO, Answer, UsageError, json_text, takes_colour
+from os_capability.detect import collect
+from os_capability.insight.check import CODES, INFO, Hazard, check
+from os_capability.render.hazards import render_hazards
+from os_capability.roots import opened_root
+
+__all__ = ["run"]
+
+
+def run(asked: argparse.Namespace) -> Answer:
+    """Give the hazards but those that are accepted; the answer is "no" where there are any. Notes are none.
+
+    Raises:
+        UsageError: a code to accept is none of ours.
+        OsCapabilityError: the machine could not be read.
+    """
+    for code in asked.accepted:
+        if code not in CODES:
+            raise UsageError(f"no hazard has the code {code!r}; there are: {', '.join(sorted(CODES))}")
+    with opened_root(asked.root) as root:
+        host = collect(root, asked.source)
+    found = [hazard for hazard in check(host) if hazard.code not in asked.accepted]
+    exit_code = EXIT_NO if any(hazard.severity != INFO for hazard in found) else EXIT_DONE
+    if asked.format == "json":
+        return Answer(json_text(_document(found)), exit_code)
+    return Answer(render_hazards(found, colour=takes_colour()), exit_code)
+
+
+def _document(found: Sequence[Hazard]) -> dict[str, object]:
+    return {
+        "hazards": [_as_json(hazard) for hazard in found if hazard.severity != INFO],
+        "notes": [_as_json(hazard) for hazard in found if hazard.severity == INFO],
+    }
+
+
+def _as_json(hazard: Hazard) -> dict[str, object]:
+    return {
+        "code": hazard.code,
+        "severity": hazard.severity,
+        "summary": hazard.summary,
+        "evidence": list(hazard.evidence),
+        "advice": hazard.advice,
+    }

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``os-capability diff``: what changed between two machines, or one machine at two moments."""
+
+from __future__ import annotations
+
+import argparse
+
+from os_capability.commands.answer import Answer, json_text, takes_colour
+from os_capability.insight.diff import Change, diff
+from os_capability.render.changes import render_changes
+from os_capability.roots import read_host
+
+__all__ = ["run"]
+
+
+def run(asked: argparse.Namespace) -> Answer:
+    """Give the changes from one machine to the other.
+
+    Raises:
+        InvalidRoot: one of them is neither a document nor a machine.
+        OsCapabilityError: one of them could not be read.
+    """
+    changes = diff(read_host(asked.old), read_host(asked.new))
+    if asked.format == "json":
+        return Answer(json_text({"changes": [_as_json(change) for change in changes]}))
+    return Answer(render_changes(changes, colour=takes_colour()))
+
+
+def _as_json(change: Change) -> dict[str, object]:
+    return {
+        "code": change.code,
+        "effect": change.effect,
+        "message": change.message,
+        "detail": dict(change.detail),
+    }

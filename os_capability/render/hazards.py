@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hazards for a terminal: the gravest first, each with its evidence and what to do; at most 80 columns."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from os_capability.insight.check import CRITICAL, INFO, WARNING, Hazard
+from os_capability.insight.wording import counted
+from os_capability.render.contents import plain
+from os_capability.render.table import wrap
+
+__all__ = ["render_hazards"]
+
+_WIDTH = 80
+_LABEL = 10
+_RED, _YELLOW, _CYAN, _BOLD, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[1m", "\x1b[0m"
+_COLOURS = {CRITICAL: _RED, WARNING: _YELLOW, INFO: _CYAN}
+_LABELS = {CRITICAL: "critical", WARNING: "warning", INFO: "note"}
+
+
+def render_hazards(hazards: Sequence[Hazard], *, colour: bool = False) -> str:
+    """Draw hazards and notes below a line that counts them."""
+    blocks = [_heading(hazards)]
+    blocks += ["\n".join(_block(hazard, colour)) for hazard in hazards]
+    return "\n\n".join(blocks)
+
+
+def _heading(hazards: Sequence[Hazard]) -> str:
+    counts = Counter(hazard.severity for hazard in hazards)
+    number = counts[CRITICAL] + counts[WARNING]
+    parts = [counted(number, "hazard") if number else "no hazards"]
+    if counts[CRITICAL]:
+        parts.append(f"{counts[CRITICAL]} of them critical")
+    if counts[INFO]:
+        parts.append(counted(counts[INFO], "note"))
+    return ", ".join(parts)
+
+
+def _block(hazard: Hazard, colour: bool) -> Iterator[str]:
+    label, code = f"{_LABELS[hazard.severity]:<{_LABEL}}", hazard.code
+    if colour:
+        label, code = f"{_COLOURS[hazard.severity]}{label}{_RESET}", f"{_BOLD}{code}{_RESET}"
+    yield label + code
+    for text in (hazard.summary, *(f"- {plain(line)}" for line in hazard.evidence), f"> {hazard.advice}"):
+        for line in wrap(text, _WIDTH - _LABEL, "" if text is hazard.summary else "  "):
+            yield " " * _LABEL + line
