@@ -9,12 +9,24 @@ import threading
 
 from os_capability.capture import capture
 from os_capability.commands.answer import Answer, UsageError
+from os_capability.commands.machine import add_root
 from os_capability.output_file import write_file
 from os_capability.roots import opened_root
 
-__all__ = ["run"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION = (
+    "Writes the files that are read of this machine into an archive, without host name, machine id,"
+    " serial numbers, MACs and users. show --root FILE shows the machine again."
+)
 
 _PATIENCE_SECONDS = 2.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command can be told."""
+    parser.add_argument("file", metavar="FILE.tar.gz", help="the archive to write")
+    add_root(parser)
 
 
 def run(asked: argparse.Namespace) -> Answer:

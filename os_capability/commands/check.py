@@ -7,12 +7,30 @@ import argparse
 from collections.abc import Sequence
 
 from os_capability.commands.answer import EXIT_DONE, EXIT_NO, Answer, UsageError, json_text, takes_colour
-from os_capability.detect import collect
+from os_capability.commands.machine import add_machine, read_machine
 from os_capability.insight.check import CODES, INFO, Hazard, check
 from os_capability.render.hazards import render_hazards
-from os_capability.roots import opened_root
 
-__all__ = ["run"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION = (
+    "Finds what costs capacity, speed or safety, or misleads placement, each with its evidence and what"
+    " to do. Exits 1 where there are hazards; notes are none."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command can be told."""
+    parser.add_argument("-f", dest="format", choices=("table", "json"), default="table", help="default: table")
+    parser.add_argument(
+        "--accept",
+        dest="accepted",
+        metavar="CODE",
+        action="append",
+        default=[],
+        help="leave out this hazard: it is meant to be so; may be repeated",
+    )
+    add_machine(parser)
 
 
 def run(asked: argparse.Namespace) -> Answer:
@@ -25,8 +43,7 @@ def run(asked: argparse.Namespace) -> Answer:
     for code in asked.accepted:
         if code not in CODES:
             raise UsageError(f"no hazard has the code {code!r}; there are: {', '.join(sorted(CODES))}")
-    with opened_root(asked.root) as root:
-        host = collect(root, asked.source)
+    host = read_machine(asked)
     found = [hazard for hazard in check(host) if hazard.code not in asked.accepted]
     exit_code = EXIT_NO if any(hazard.severity != INFO for hazard in found) else EXIT_DONE
     if asked.format == "json":

@@ -10,7 +10,19 @@ from os_capability.insight.diff import Change, diff
 from os_capability.render.changes import render_changes
 from os_capability.roots import read_host
 
-__all__ = ["run"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION = (
+    "Tells what changed from OLD to NEW. Each is a document (show -f json), a folder with the proc and"
+    " sys of a machine, an archive of one, or / for this machine."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command can be told."""
+    parser.add_argument("old", metavar="OLD", help="the machine as it was")
+    parser.add_argument("new", metavar="NEW", help="the machine as it is")
+    parser.add_argument("-f", dest="format", choices=("table", "json"), default="table", help="default: table")
 
 
 def run(asked: argparse.Namespace) -> Answer:

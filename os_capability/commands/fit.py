@@ -7,15 +7,42 @@ import argparse
 import re
 
 from os_capability.commands.answer import EXIT_DONE, EXIT_NO, Answer, UsageError, json_text
-from os_capability.detect import collect
+from os_capability.commands.machine import add_machine, read_machine
 from os_capability.insight.fit import fit
 from os_capability.insight.fitting.demand import Demand
 from os_capability.render.fit import fit_document, render_fit
-from os_capability.roots import opened_root
 
-__all__ = ["parse_size", "run"]
+__all__ = ["DESCRIPTION", "add_arguments", "parse_size", "run"]
+
+DESCRIPTION = (
+    "Answers yes (exit code 0) with the NUMA nodes and CPUs, or no (1) with every constraint that fails"
+    " and by how much. Nothing is overcommitted. SIZE is in bytes, or like 512M, 4G, 4GiB."
+)
 
 _SIZE = re.compile(r"([0-9]{1,18})(?:([KMGTP])(?:iB)?)?", re.ASCII | re.IGNORECASE)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command can be told."""
+    parser.add_argument("--vcpus", type=int, default=0, metavar="N", help="shared CPUs")
+    parser.add_argument("--pcpus", type=int, default=0, metavar="N", help="dedicated CPUs, isolated ones first")
+    parser.add_argument(
+        "--memory", metavar="SIZE", help="ordinary memory, or with --hugepage-size so much in huge pages"
+    )
+    parser.add_argument("--hugepage-size", metavar="SIZE", help="take the memory from the huge pages of this size")
+    parser.add_argument(
+        "--numa-nodes", type=int, metavar="N", help="on at most so many NUMA nodes (default: any number)"
+    )
+    parser.add_argument("--near", metavar="PCI", help="with the NUMA node of this PCI device among them (0000:3b:00.0)")
+    parser.add_argument(
+        "--cpu-threads",
+        choices=("prefer", "require", "isolate"),
+        default="prefer",
+        help="dedicated CPUs are whole cores first, then threads (prefer, the default), thread siblings only (require),"
+        " or one thread of a core each, its siblings idle (isolate)",
+    )
+    parser.add_argument("-f", dest="format", choices=("table", "json"), default="table", help="default: table")
+    add_machine(parser)
 
 
 def run(asked: argparse.Namespace) -> Answer:
@@ -26,8 +53,7 @@ def run(asked: argparse.Namespace) -> Answer:
         OsCapabilityError: the machine could not be read.
     """
     demand = _demand(asked)
-    with opened_root(asked.root) as root:
-        answer = fit(collect(root, asked.source), demand)
+    answer = fit(read_machine(asked), demand)
     text = json_text(fit_document(answer)) if asked.format == "json" else render_fit(answer, demand)
     return Answer(text, EXIT_DONE if answer.fits else EXIT_NO)
 

@@ -7,11 +7,27 @@ import argparse
 from collections.abc import Sequence
 
 from os_capability.commands.answer import Answer, UsageError, json_text, takes_colour, yaml_text
-from os_capability.detect import collect
+from os_capability.commands.machine import add_machine, read_machine
 from os_capability.model import Host
-from os_capability.roots import opened_root
 
-__all__ = ["run"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION = "Shows the machine: CPUs, memory and NUMA nodes."
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command can be told."""
+    formats = ("table", "json", "yaml", "prometheus")
+    parser.add_argument("-f", dest="format", choices=formats, default="table", help="default: table")
+    parser.add_argument(
+        "-c",
+        dest="fields",
+        metavar="FIELD",
+        action="append",
+        default=[],
+        help="only this field of the document, by its dotted name (cpu.threads, numa.nodes.cpus); may be repeated",
+    )
+    add_machine(parser)
 
 
 def run(asked: argparse.Namespace) -> Answer:
@@ -23,8 +39,7 @@ def run(asked: argparse.Namespace) -> Answer:
     """
     if asked.format == "prometheus" and asked.fields:
         raise UsageError("-f prometheus has names of its own; -c is for table, json and yaml")
-    with opened_root(asked.root) as root:
-        host = collect(root, asked.source)
+    host = read_machine(asked)
     return Answer(_render(host, asked.format, asked.fields))
 
 

@@ -8,13 +8,29 @@ import os
 import sys
 
 from os_capability.commands.answer import Answer, UsageError, takes_colour
-from os_capability.detect import collect
+from os_capability.commands.machine import add_machine, read_machine
 from os_capability.model import Host
-from os_capability.roots import opened_root
 
-__all__ = ["run"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION = (
+    "Draws the machine as boxes in boxes: NUMA nodes, sockets, dies, shared caches, cores and CPUs,"
+    " with memory and huge pages as bars. What repeats is folded on machines of more than 48 CPUs."
+)
 
 _WIDTH, _NARROWEST, _WIDEST = 100, 40, 1000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the command can be told."""
+    parser.add_argument("--svg", metavar="FILE", help="write the drawing as an SVG image; - is standard output")
+    parser.add_argument(
+        "--width",
+        type=int,
+        metavar="COLUMNS",
+        help="no line is longer (default: the terminal's width, or 100 where there is none)",
+    )
+    add_machine(parser)
 
 
 def run(asked: argparse.Namespace) -> Answer:
@@ -28,8 +44,7 @@ def run(asked: argparse.Namespace) -> Answer:
     width = _terminal_width() if asked.width is None else asked.width
     if not _NARROWEST <= width <= _WIDEST:
         raise UsageError(f"topology: --width {width}: give {_NARROWEST} to {_WIDEST} columns")
-    with opened_root(asked.root) as root:
-        host = collect(root, asked.source)
+    host = read_machine(asked)
     if asked.svg is not None:
         return _svg(host, asked.svg)
     from os_capability.render.topology_text import render_text
