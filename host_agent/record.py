@@ -125,7 +125,7 @@ def compute_host(facts: Host, identity: Identity, agent_version: str) -> Compute
         facts=_json(document),
         vcpus=facts.cpu.threads,
         total_cpu=float(facts.cpu.threads),
-        memory_mb=_units(memory.total_bytes, 1024**2),
+        memory_mb=_units(_ram_bytes(facts), 1024**2),
         mem_total_kb=_units(memory.total_bytes, 1024),
         mem_free_kb=_units(memory.free_bytes, 1024),
         mem_available_kb=_units(memory.available_bytes, 1024),
@@ -138,6 +138,15 @@ def compute_host(facts: Host, identity: Identity, agent_version: str) -> Compute
         os=facts.system.os,
         kernel_version=facts.system.kernel,
     )
+
+
+def _ram_bytes(facts: Host) -> int | None:
+    """Give the memory but for nodes where it is no plain RAM, or not known to be: Nova places on every MiB."""
+    total = facts.memory.total_bytes
+    if total is None:
+        return None
+    others = (node for node in facts.numa.nodes if node.memory_kind not in (None, "dram"))
+    return max(0, total - sum(node.memory_total_bytes or 0 for node in others))
 
 
 def _units(size_bytes: int | None, unit_bytes: int) -> int | None:

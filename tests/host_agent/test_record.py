@@ -57,6 +57,15 @@ def test_unknown_memory_stays_unknown() -> None:
     assert (row.memory_mb, row.mem_total_kb, row.mem_free_kb) == (None, None, None)
 
 
+@pytest.mark.parametrize(("kind", "gib"), [("dram", 8), (None, 8), ("gpu", 4), ("cxl", 4), ("hbm", 4), ("unknown", 4)])
+def test_only_plain_ram_is_memory_to_place_on(kind: str | None, gib: int) -> None:
+    facts = machine(nodes=2)
+    first, second = (replace(node, memory_total_bytes=4 * GIB) for node in facts.numa.nodes)
+    numa = NumaTopology(synthetic=False, nodes=(first, replace(second, memory_kind=kind)))
+    row = compute_host(replace(facts, numa=numa, memory=replace(facts.memory, total_bytes=8 * GIB)), IDENTITY, "1")
+    assert (row.memory_mb, row.mem_total_kb) == (gib * 1024, 8 * 1024**2)
+
+
 def test_vcpus_are_the_online_threads() -> None:
     processors = [replace(processor, online=processor.id != 0) for processor in machine().cpu.processors]
     row = compute_host(with_processors(*processors), IDENTITY, "1")
