@@ -25,6 +25,9 @@ from tests.host_agent.process.conftest import HostAgent
 
 Eventually = Callable[[Callable[[], object]], None]
 
+# The promise is 2 s on a machine that has time; to wait for what hangs would take 5 s and more.
+IN_TIME = 4
+
 
 def ended_in(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> float:
     """Send a signal and give the seconds until the end, which must be an orderly one."""
@@ -65,7 +68,7 @@ def test_a_signal_ends_an_idle_daemon_and_sighup_does_not(
     process.send_signal(signal.SIGHUP)
     eventually(lambda: "SIGHUP" in agent.said())
 
-    assert ended_in(process, number) < 2
+    assert ended_in(process, number) < IN_TIME
     assert "Traceback" not in agent.said()
 
 
@@ -79,7 +82,7 @@ def test_the_heartbeat_goes_on_while_the_collection_hangs(
 
     assert hosts(agent) == []
     assert len(hung_lscpu.read_text().split()) == 1, "a second look was started beside the one that hangs"
-    assert ended_in(process) < 2
+    assert ended_in(process) < IN_TIME
 
 
 def test_sigterm_ends_a_daemon_whose_database_never_answers(agent: HostAgent, eventually: Eventually) -> None:
@@ -89,7 +92,7 @@ def test_sigterm_ends_a_daemon_whose_database_never_answers(agent: HostAgent, ev
         silent.settimeout(10)
         accepted, _ = silent.accept()
         with accepted:
-            assert ended_in(process) < 2
+            assert ended_in(process) < IN_TIME
 
     assert "secret" not in agent.said()
 
@@ -106,7 +109,7 @@ def test_a_database_that_comes_late_is_used_when_it_comes(agent: HostAgent, even
     eventually(lambda: hosts(agent))
     eventually(lambda: "reports are stored again" in agent.said())
 
-    assert ended_in(process) < 2
+    assert ended_in(process) < IN_TIME
     assert "Traceback" not in agent.said()
 
 
@@ -126,7 +129,7 @@ def test_a_database_that_goes_down_is_used_again_when_it_is_back(
         cursor.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
     eventually(lambda: "reports are stored again" in agent.said())
 
-    assert ended_in(process) < 2
+    assert ended_in(process) < IN_TIME
     assert "Traceback" not in agent.said()
 
 
@@ -141,7 +144,7 @@ def test_an_old_schema_is_waited_for(agent: HostAgent, eventually: Eventually) -
     assert agent("db", "upgrade").code == 0
 
     eventually(lambda: hosts(agent))
-    assert ended_in(process) < 2
+    assert ended_in(process) < IN_TIME
 
 
 def test_a_failing_collection_leaves_the_row_and_the_heartbeat_alone(
@@ -162,7 +165,7 @@ def test_a_failing_collection_leaves_the_row_and_the_heartbeat_alone(
     (captured / "no-sys").rename(captured / "sys")
     eventually(lambda: "the machine can be read again" in agent.said())
     eventually(lambda: query(agent.database, "SELECT * FROM compute_host") != before)
-    assert ended_in(process) < 2
+    assert ended_in(process) < IN_TIME
     assert agent.said().count("cannot read this machine") == 1
 
 
@@ -178,7 +181,7 @@ def test_a_renamed_machine_keeps_its_row_and_its_host_column(
 
     assert hosts(agent) == [before]
     assert hosts(agent, "host") == ["x86-64-two-sockets"]
-    assert ended_in(process) < 2
+    assert ended_in(process) < IN_TIME
     # The name is on disk: it survives the daemon as well.
     assert agent("once").code == 0
     assert hosts(agent, "host") == ["x86-64-two-sockets"]
@@ -195,7 +198,7 @@ def test_a_pruned_host_registers_again(agent: HostAgent, eventually: Eventually)
     eventually(lambda: hosts(agent))
     eventually(lambda: beats(agent))
     assert hosts(agent) == before
-    assert ended_in(process) < 2
+    assert ended_in(process) < IN_TIME
 
 
 def test_it_reports_into_every_database(
@@ -207,7 +210,7 @@ def test_it_reports_into_every_database(
     (row,) = list_hosts(engine)
     assert row["uuid"] == (agent.state / "host_uuid").read_text().strip()
     assert row["service_id"] == list_services(engine)[0]["id"]
-    assert ended_in(process) < 2
+    assert ended_in(process) < IN_TIME
 
 
 def test_systemd_hears_of_the_start_the_state_and_the_end(
@@ -237,7 +240,7 @@ def test_systemd_hears_of_the_start_the_state_and_the_end(
         heard.clear()
         hear_until("WATCHDOG=1")
 
-        assert ended_in(process) < 2
+        assert ended_in(process) < IN_TIME
         hear_until("STOPPING=1")
 
 
@@ -265,7 +268,7 @@ def test_the_watchdog_is_fed_while_the_database_is_down(agent: HostAgent, tmp_pa
         assert "READY=1" in heard
         assert "not stored" in heard
         assert "secret" not in heard
-        assert ended_in(process) < 2
+        assert ended_in(process) < IN_TIME
 
 
 def test_a_log_file_is_oslo_logs_affair(agent: HostAgent, eventually: Eventually) -> None:
@@ -273,7 +276,7 @@ def test_a_log_file_is_oslo_logs_affair(agent: HostAgent, eventually: Eventually
     process = agent.start("run", OS_CAPABILITY_DEFAULT__LOG_FILE=str(log))
     eventually(lambda: log.exists() and "reports to" in log.read_text())
 
-    assert ended_in(process) < 2
+    assert ended_in(process) < IN_TIME
     assert agent.said() == ""
 
 
