@@ -145,7 +145,7 @@ def _ram_bytes(facts: Host) -> int | None:
     total = facts.memory.total_bytes
     if total is None:
         return None
-    others = (node for node in facts.numa.nodes if node.memory_kind not in (None, "dram"))
+    others = (node for node in facts.numa.nodes if not node.is_plain_ram)
     return max(0, total - sum(node.memory_total_bytes or 0 for node in others))
 
 

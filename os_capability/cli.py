@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -13,6 +14,7 @@ from typing import Any, NoReturn
 import os_capability
 from os_capability.commands.answer import EXIT_DONE, Answer, UsageError
 from os_capability.errors import InvalidRoot, OsCapabilityError
+from os_capability.number import whole_number
 
 __all__ = ["main"]
 
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser(next((word for word in given if not word.startswith("-")), None)).parse_args(given)
     try:
         answer: Answer = _module(asked.command).run(asked)
-        print(answer.text, flush=True)
+        _write(answer.text)
     except (InvalidRoot, UsageError) as error:
         return _complain(str(error), EXIT_USAGE)
     except OsCapabilityError as error:
@@ -46,6 +48,13 @@ def _module(command: str) -> Any:
     return importlib.import_module(f"os_capability.commands.{command}")
 
 
+def _write(text: str) -> None:
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+    if text:
+        print(text, flush=True)
+
+
 def _complain(message: str, exit_code: int) -> int:
     print(f"os-capability: {message}", file=sys.stderr)
     return exit_code
@@ -59,9 +68,9 @@ class _Formatter(argparse.HelpFormatter):
 
 
 def _terminal_columns() -> int:
-    columns = os.environ.get("COLUMNS", "")
-    if columns.isdecimal() and int(columns):
-        return int(columns)
+    columns = whole_number(os.environ.get("COLUMNS", ""), 6)
+    if columns:
+        return columns
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
     except (AttributeError, OSError, ValueError):  # no standard output, or no terminal
@@ -98,7 +107,7 @@ def _parser(asked: str | None) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="os-capability",
         description="What this machine can give: CPUs, NUMA nodes and memory.",
-        epilog='exit codes: 0 done, 1 the answer is "no" (check, fit), 2 wrong usage,'
+        epilog='exit codes: 0 done, 1 the answer is "no" (check, fit) or unknown (fit), 2 wrong usage,'
         " 3 the machine could not be read, 74 the answer could not be written",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {os_capability.__version__}")

@@ -44,6 +44,14 @@ class CpuSet:
         return new
 
     @classmethod
+    def union(cls, sets: Iterable[CpuSet]) -> CpuSet:
+        """Give the CPUs that are in any of the sets; of no set at all, the empty set."""
+        bits = 0
+        for cpus in sets:
+            bits |= cpus._bits
+        return cls._of(bits)
+
+    @classmethod
     def parse_list(cls, text: str) -> CpuSet:
         r"""Read the kernel's list form: ``0-3,8``, strides ``0-62:2``, groups ``0-31:1/4``; blank is the empty set.
 

@@ -75,8 +75,14 @@ def _decode_fields(cls: type[_Value], data: Mapping[str, object], path: str) -> 
         if name in data:
             values[name] = _decode(hints[name], data[name], where)
         elif not _has_default(described):
-            values[name] = _decode(hints[name], None, where)
+            if not _may_be_unknown(hints[name]):
+                raise InvalidDocument(where, "is absent")
+            values[name] = None
     return cls(**values)
+
+
+def _may_be_unknown(hint: Any) -> bool:
+    return type(None) in getattr(hint, "__args__", ())
 
 
 def _has_default(described: Field[Any]) -> bool:

@@ -29,8 +29,9 @@ class HostDriver(Protocol):
     def refresh(self, host: Host) -> Host:
         """Read only what moves by itself (memory, huge page counts, uptime, load) and keep the rest of `host`.
 
-        Where the topology moved as well (other CPUs or nodes than `host` has), this is a full `collect`. What moved,
-        resized pools of huge pages too, stands in warnings ``topology-changed`` that the next refresh does not repeat.
+        Where the topology moved as well (other CPUs, nodes or devices than `host` has), this is a full `collect`. What
+        moved, memory and resized pools of huge pages too, stands in warnings ``topology-changed`` that the next refresh
+        does not repeat.
 
         Raises:
             SourceUnreadable: as for `collect`.

@@ -7,6 +7,7 @@ __all__ = [
     "InvalidCpuSet",
     "InvalidDocument",
     "InvalidRoot",
+    "InvalidSize",
     "MissingPackage",
     "MissingProgram",
     "OsCapabilityError",
@@ -75,6 +76,14 @@ class InvalidCpuSet(OsCapabilityError, ValueError):
         super().__init__(f"not a CPU set: {_shortened(text)!r}: {reason}")
         self.text = text
         self.reason = reason
+
+
+class InvalidSize(OsCapabilityError, ValueError):
+    """The text is not a size."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"{_shortened(text)!r} is no size; write bytes, or a size like 512M, 4G or 4GiB")
+        self.text = text
 
 
 class InvalidDocument(OsCapabilityError, ValueError):

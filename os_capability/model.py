@@ -167,6 +167,16 @@ class HugePages:
     reserved: int | None
     surplus: int | None
 
+    @property
+    def total_bytes(self) -> int | None:
+        """All of the pool, in bytes."""
+        return _bytes_of(self.total, self.size_bytes)
+
+    @property
+    def idle_bytes(self) -> int | None:
+        """Its free pages, in bytes: idle is not used, and no memory that anybody else can have."""
+        return _bytes_of(self.free, self.size_bytes)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeHugePages:
@@ -176,6 +186,20 @@ class NodeHugePages:
     total: int | None
     free: int | None
     surplus: int | None
+
+    @property
+    def total_bytes(self) -> int | None:
+        """All of the pool, in bytes."""
+        return _bytes_of(self.total, self.size_bytes)
+
+    @property
+    def idle_bytes(self) -> int | None:
+        """Its free pages, in bytes: idle is not used, and no memory that anybody else can have."""
+        return _bytes_of(self.free, self.size_bytes)
+
+
+def _bytes_of(pages: int | None, size_bytes: int) -> int | None:
+    return None if pages is None else pages * size_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +245,11 @@ class NumaNode:
     hugepages: tuple[NodeHugePages, ...] | None
     distances: Mapping[int, int] | None = field(hash=False)
 
+    @property
+    def is_plain_ram(self) -> bool:
+        """Tell whether its memory passes for plain RAM: it is ``dram``, or there is none, or nobody said what it is."""
+        return self.memory_kind in (None, "dram")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumaTopology:
@@ -253,11 +282,11 @@ class Limits:
         affinity: the CPUs the scheduler may use for the process.
     """
 
-    cgroup_version: int | None
-    cpus: CpuSet | None
-    cpu_quota: float | None
-    memory_bytes: int | None
-    affinity: CpuSet | None
+    cgroup_version: int | None = None
+    cpus: CpuSet | None = None
+    cpu_quota: float | None = None
+    memory_bytes: int | None = None
+    affinity: CpuSet | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

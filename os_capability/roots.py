@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -21,40 +22,56 @@ _MOST_UNPACKED_BYTES = 1 << 30
 _MOST_DOCUMENT_BYTES = 64 << 20
 
 
-def read_host(path: str) -> Host:
-    """Give the machine that a person names: a folder or archive that is collected, or a JSON document.
+def read_host(path: str, source: str = "auto") -> Host:
+    """Give the machine that a person names.
+
+    Args:
+        path: a folder or a tar archive of a machine, which is collected; or a document, as a file, a pipe or ``-`` for
+            standard input.
+        source: as for `os_capability.collect`; a document is not asked.
 
     Raises:
         InvalidRoot: it is none of these.
-        OsCapabilityError: as for `os_capability.collect` and `Host.from_dict`.
+        OsCapabilityError: as for `os_capability.collect`.
     """
-    if os.path.isfile(path):
-        document = _read_document(path)
-        if document is not None:
-            return Host.from_dict(document)
-    with opened_root(path) as root:
-        return collect(root)
+    content = _read_document(path)
+    if content is None:
+        with opened_root(path) as root:
+            return collect(root, source) if root == path else _collect_unpacked(root, path, source)
+    import json  # collecting and drawing a machine does without
 
-
-def _read_document(path: str) -> dict[str, object] | None:
-    """Give a file's JSON object, ``None`` where the file does not begin like one."""
-    import json
-
+    if not content.strip():
+        raise InvalidRoot(path, "is empty, so it is no document of a machine")
+    if source != "auto":
+        raise InvalidRoot(path, f"a document is no machine that {source} could be asked about")
     try:
-        with open(path, "rb") as file:
-            if file.read(64).lstrip()[:1] != b"{":
+        return Host.from_dict(json.loads(content))
+    except (ValueError, RecursionError) as error:
+        raise InvalidRoot(path, f"no document of a machine: {error}") from None
+
+
+def _collect_unpacked(folder: str, archive: str, source: str) -> Host:
+    from os_capability.linux.driver import LinuxDriver
+    from os_capability.linux.host_root import HostRoot
+
+    # What is said of a file names the archive: the folder is gone when a person reads it, and another each time.
+    return LinuxDriver(HostRoot(folder, shown_as=archive), source).collect()
+
+
+def _read_document(path: str) -> bytes | None:
+    """Give what may be a document: all that a pipe gives, and a file that begins with a brace; otherwise ``None``."""
+    if path != "-" and (not os.path.exists(path) or os.path.isdir(path)):
+        return None
+    try:
+        with open(sys.stdin.fileno() if path == "-" else path, "rb", closefd=path != "-") as file:
+            if os.path.isfile(path) and file.peek(64)[:64].lstrip()[:1] != b"{":
                 return None
-            file.seek(0)
             content = file.read(_MOST_DOCUMENT_BYTES + 1)
     except OSError as error:
         raise InvalidRoot(path, error.strerror or str(error)) from None
     if len(content) > _MOST_DOCUMENT_BYTES:
         raise InvalidRoot(path, f"longer than {_MOST_DOCUMENT_BYTES >> 20} MiB, so it is no document of a machine")
-    try:
-        document: dict[str, object] = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRoot(path, f"begins like JSON and is none: {error}") from None
-    return document
+    return content
 
 
 @contextmanager
@@ -75,12 +92,16 @@ def opened_root(path: str) -> Iterator[str]:
             with tarfile.open(path) as archive:
                 _unpack(archive, folder, path)
         except (tarfile.TarError, EOFError, OSError) as error:
-            # An unknown compression is told in a line for each that was tried.
-            reason = str(error).partition("\n")[0].rstrip(": ")
-            raise InvalidRoot(path, f"neither a directory nor a tar archive that can be unpacked: {reason}") from None
+            raise InvalidRoot(path, f"no machine's folder, document or tar archive{_why(error)}") from None
         inside = os.listdir(folder)
         # Many archives hold one folder that holds the machine.
         yield os.path.join(folder, inside[0]) if len(inside) == 1 and inside[0] not in ("proc", "sys") else folder
+
+
+def _why(error: Exception) -> str:
+    # What no compression can open is told in a line for each that was tried, none of which helps.
+    reason = str(error).partition("\n")[0]
+    return "" if reason.startswith("file could not be opened") else f": {reason}"
 
 
 def _unpack(archive: tarfile.TarFile, folder: str, path: str) -> None:

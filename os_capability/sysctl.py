@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from os_capability.number import whole_number
+
 __all__ = ["Sysctl"]
 
 _ENTRY = re.compile(r"([a-z]+(?:\.[\w%-]+)+): ?(.*)")
@@ -53,8 +55,7 @@ class Sysctl:
 
     def number(self, name: str) -> int | None:
         """Give a value that is a whole number, ``None`` where it is none or below zero."""
-        value = self.values.get(name, "")
-        return int(value) if value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS else None
+        return whole_number(self.values.get(name, ""), _MOST_DIGITS)
 
     def boot_time(self) -> datetime | None:
         """Give ``kern.boottime``."""

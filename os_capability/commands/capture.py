@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import threading
 
@@ -17,15 +18,17 @@ __all__ = ["DESCRIPTION", "add_arguments", "run"]
 
 DESCRIPTION = (
     "Writes the files that are read of this machine into an archive, without host name, machine id,"
-    " serial numbers, MACs and users. show --root FILE shows the machine again."
+    " serial numbers, MACs and users. The names of the system and of the kernel's release stay as they are."
+    " show --root FILE shows the machine again."
 )
 
 _PATIENCE_SECONDS = 2.0
+_STANDARD_OUTPUT = "-"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the command can be told."""
-    parser.add_argument("file", metavar="FILE.tar.gz", help="the archive to write")
+    parser.add_argument("file", metavar="FILE.tar.gz", help="the archive to write; - is standard output")
     add_root(parser)
 
 
@@ -37,8 +40,8 @@ def run(asked: argparse.Namespace) -> Answer:
         OSError: the file could not be written.
         OsCapabilityError: there is no machine to capture.
     """
-    if not asked.file.endswith((".tar.gz", ".tgz")):
-        raise UsageError(f"{asked.file}: a capture is a .tar.gz; give it that ending")
+    if asked.file != _STANDARD_OUTPUT and not asked.file.endswith((".tar.gz", ".tgz")):
+        raise UsageError(f"{asked.file}: a capture is a .tar.gz; give it that ending, or - for standard output")
     if asked.root == "/" and not sys.platform.startswith("linux"):
         raise UsageError(f"only a Linux machine has files to capture, and this is {sys.platform}; use show -f json")
     waiting = threading.Timer(_PATIENCE_SECONDS, _say_that_it_takes_long)
@@ -49,11 +52,15 @@ def run(asked: argparse.Namespace) -> Answer:
             captured = capture(root)
     finally:
         waiting.cancel()
+    if asked.file == _STANDARD_OUTPUT:
+        sys.stdout.buffer.write(captured.archive)
+        sys.stdout.buffer.flush()
+        return Answer("")
     write_file(asked.file, captured.archive)
     size_kib = len(captured.archive) / 1024
     text = (
         f"{asked.file}: {captured.files} files, {size_kib:.0f} KiB, without host name, ids, serial numbers, MACs and"
-        f" users; look at it with: os-capability show --root {asked.file}"
+        f" users; look at it with: os-capability show --root {shlex.quote(asked.file)}"
     )
     if captured.failure is not None:
         text += f"\nIt is not whole, because this machine could not be read: {captured.failure}"

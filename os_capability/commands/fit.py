@@ -4,22 +4,31 @@
 from __future__ import annotations
 
 import argparse
-import re
 
 from os_capability.commands.answer import EXIT_DONE, EXIT_NO, Answer, UsageError, json_text
 from os_capability.commands.machine import add_machine, read_machine
 from os_capability.insight.fit import fit
 from os_capability.insight.fitting.demand import Demand
 from os_capability.render.fit import fit_document, render_fit
+from os_capability.size import parse_size
 
-__all__ = ["DESCRIPTION", "add_arguments", "parse_size", "run"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
 
 DESCRIPTION = (
-    "Answers yes (exit code 0) with the NUMA nodes and CPUs, or no (1) with every constraint that fails"
+    "Answers yes (exit code 0) with the NUMA nodes and CPUs, or no or unknown (1) with every constraint that fails"
     " and by how much. Nothing is overcommitted. SIZE is in bytes, or like 512M, 4G, 4GiB."
 )
 
-_SIZE = re.compile(r"([0-9]{1,18})(?:([KMGTP])(?:iB)?)?", re.ASCII | re.IGNORECASE)
+# What a person calls the fields of a demand.
+_OPTIONS = {
+    "vcpus": "--vcpus",
+    "pcpus": "--pcpus",
+    "memory_bytes": "--memory",
+    "hugepage_size_bytes": "--hugepage-size",
+    "numa_nodes": "--numa-nodes",
+    "near": "--near",
+    "cpu_threads": "--cpu-threads",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +46,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--cpu-threads",
         choices=("prefer", "require", "isolate"),
-        default="prefer",
         help="dedicated CPUs are whole cores first, then threads (prefer, the default), thread siblings only (require),"
         " or one thread of a core each, its siblings idle (isolate)",
     )
@@ -46,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(asked: argparse.Namespace) -> Answer:
-    """Answer yes with the nodes and CPUs, or no with what is lacking.
+    """Answer yes with the nodes and CPUs, or no or unknown with what is lacking.
 
     Raises:
         UsageError: the demand is none that could be met anywhere.
@@ -59,32 +67,30 @@ def run(asked: argparse.Namespace) -> Answer:
 
 
 def _demand(asked: argparse.Namespace) -> Demand:
-    if not (asked.vcpus or asked.pcpus or asked.memory):
+    memory_bytes = _size(asked.memory, "--memory") or 0
+    if not (asked.vcpus or asked.pcpus or memory_bytes):
         raise UsageError("fit: nothing is asked for; give --vcpus, --pcpus or --memory")
     if asked.hugepage_size and not asked.memory:
         raise UsageError("fit: --hugepage-size says of what pages --memory is; give --memory too")
+    if asked.cpu_threads and not asked.pcpus:
+        raise UsageError("fit: --cpu-threads says which threads --pcpus are; give --pcpus too")
     try:
         return Demand(
             vcpus=asked.vcpus,
             pcpus=asked.pcpus,
-            memory_bytes=parse_size(asked.memory or "0", "--memory"),
-            hugepage_size_bytes=asked.hugepage_size and parse_size(asked.hugepage_size, "--hugepage-size"),
+            memory_bytes=memory_bytes,
+            hugepage_size_bytes=_size(asked.hugepage_size, "--hugepage-size"),
             numa_nodes=asked.numa_nodes,
             near=asked.near,
-            cpu_threads=asked.cpu_threads,
+            cpu_threads=asked.cpu_threads or "prefer",
         )
     except ValueError as error:
-        raise UsageError(f"fit: {error}") from None
+        field, _, complaint = str(error).partition(": ")
+        raise UsageError(f"fit: {_OPTIONS[field]}: {complaint}") from None
 
 
-def parse_size(text: str, option: str) -> int:
-    """Give the bytes of a size: ``1048576``, ``512M``, ``4G``, ``4GiB``; the units are powers of 1,024.
-
-    Raises:
-        UsageError: it is no such size; ``4GB`` is none, because people mean two different sizes by it.
-    """
-    found = _SIZE.fullmatch(text)
-    if found is None:
-        raise UsageError(f"fit: {option}: {text!r} is no size; write bytes, or a size like 512M, 4G or 4GiB")
-    number, unit = found.groups()
-    return int(number) << 10 * " KMGTP".index((unit or " ").upper())
+def _size(text: str | None, option: str) -> int | None:
+    try:
+        return None if text is None else parse_size(text)
+    except ValueError as error:
+        raise UsageError(f"fit: {option}: {error}") from None

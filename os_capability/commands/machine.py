@@ -5,16 +5,16 @@ from __future__ import annotations
 
 import argparse
 
-from os_capability.detect import SOURCES, collect
+from os_capability.detect import SOURCES
 from os_capability.model import Host
-from os_capability.roots import opened_root
+from os_capability.roots import read_host
 
 __all__ = ["add_machine", "add_root", "read_machine"]
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:
     """Let a command ask about another machine than this one, and whom."""
-    add_root(parser)
+    add_root(parser, " or a document of show -f json (- is standard input)")
     parser.add_argument(
         "--source",
         choices=SOURCES,
@@ -23,13 +23,13 @@ def add_machine(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_root(parser: argparse.ArgumentParser) -> None:
+def add_root(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
     """Let a command ask about another machine than this one."""
     parser.add_argument(
         "--root",
         metavar="DIR",
         default="/",
-        help="a folder with the proc and sys of a machine, or a tar archive of one",
+        help=f"a folder with the proc and sys of a machine, a tar archive of one{otherwise}",
     )
 
 
@@ -39,5 +39,4 @@ def read_machine(asked: argparse.Namespace) -> Host:
     Raises:
         OsCapabilityError: it could not be read.
     """
-    with opened_root(asked.root) as root:
-        return collect(root, asked.source)
+    return read_host(asked.root, asked.source)

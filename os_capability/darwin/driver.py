@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import datetime
 
+from os_capability import clock
 from os_capability.command import Run, run
 from os_capability.cpu_flags import spelled_as_linux
 from os_capability.darwin.topology import MacCpus, join, read_cpus
 from os_capability.darwin.vm_stat import parse_swap_usage, parse_vm_stat
 from os_capability.errors import SourceUnreadable
+from os_capability.hypervisors import hypervisor_by_firmware
 from os_capability.model import Cpu, Host, Limits, Memory, Smt, System
-from os_capability.synthetic import whole_machine
 from os_capability.sysctl import Sysctl
 from os_capability.topology_change import with_changes_told
+from os_capability.whole_machine import whole_machine
 
 __all__ = ["DarwinDriver"]
 
@@ -24,6 +26,9 @@ _PATIENCE_SECONDS = 10.0
 _MOVING = ("hw.logicalcpu", "hw.logicalcpu_max", "hw.ncpu", "hw.memsize", "vm.loadavg", "vm.swapusage")
 _ALL = (
     "hw",
+    # `hw` does not list these two.
+    "hw.machine",
+    "hw.model",
     "machdep.cpu",
     "kern.hostname",
     "kern.osrelease",
@@ -34,8 +39,6 @@ _ALL = (
     "vm.loadavg",
     "vm.swapusage",
 )
-# What hw.model of a guest begins with, by the name that systemd-detect-virt has for its hypervisor.
-_HYPERVISORS = (("VMware", "vmware"), ("Parallels", "parallels"), ("VirtualMac", "apple"), ("VirtualBox", "oracle"))
 
 
 class DarwinDriver:
@@ -53,7 +56,7 @@ class DarwinDriver:
         sysctl = self._ask(_ALL)
         cpus = _cpus(sysctl)
         memory = self._memory(sysctl)
-        now = _now()
+        now = clock.now()
         return Host(
             collected_at=now,
             hostname=sysctl.text("kern.hostname"),
@@ -63,7 +66,7 @@ class DarwinDriver:
             cpu=_cpu(sysctl, cpus),
             memory=memory,
             numa=whole_machine(cpus.online, memory),
-            limits=Limits(cgroup_version=None, cpus=None, cpu_quota=None, memory_bytes=None, affinity=None),
+            limits=Limits(),
             pci=None,
             warnings=(),
         )
@@ -75,13 +78,13 @@ class DarwinDriver:
         now_present = sysctl.number("hw.logicalcpu_max") or sysctl.number("hw.ncpu")
         if (now_online, now_present) != (len(host.cpu.online), len(host.cpu.present)):
             return with_changes_told(host, self.collect())
-        memory, now = self._memory(sysctl), _now()
+        memory, now = self._memory(sysctl), clock.now()
         return replace(
             host,
             collected_at=now,
             system=replace(
                 host.system,
-                uptime_seconds=_uptime_seconds(host.system.boot_time, now),
+                uptime_seconds=clock.uptime_seconds(host.system.boot_time, now),
                 load_average=sysctl.load_average(),
             ),
             memory=memory,
@@ -117,14 +120,6 @@ class DarwinDriver:
         )
 
 
-def _now() -> datetime:
-    return datetime.now(timezone.utc).replace(microsecond=0)
-
-
-def _uptime_seconds(boot_time: datetime | None, now: datetime) -> float | None:
-    return None if boot_time is None else max(0.0, (now - boot_time).total_seconds())
-
-
 def _cpus(sysctl: Sysctl) -> MacCpus:
     cpus = read_cpus(sysctl)
     if cpus is None:
@@ -141,7 +136,7 @@ def _system(sysctl: Sysctl, now: datetime) -> System:
         architecture=sysctl.text("hw.machine"),
         virtualization=_virtualization(sysctl),
         boot_time=boot_time,
-        uptime_seconds=_uptime_seconds(boot_time, now),
+        uptime_seconds=clock.uptime_seconds(boot_time, now),
         load_average=sysctl.load_average(),
         users=None,
         view="host",
@@ -154,8 +149,7 @@ def _virtualization(sysctl: Sysctl) -> str | None:
     """Give the hypervisor; one without a name is ``vm-other``, as systemd-detect-virt has it."""
     if sysctl.number("kern.hv_vmm_present") != 1:
         return None
-    model = sysctl.text("hw.model") or ""
-    return next((name for start, name in _HYPERVISORS if model.startswith(start)), "vm-other")
+    return hypervisor_by_firmware(sysctl.text("hw.model") or "") or "vm-other"
 
 
 def _cpu(sysctl: Sysctl, cpus: MacCpus) -> Cpu:

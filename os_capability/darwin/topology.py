@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from os_capability.cpuset import CpuSet
 from os_capability.model import Cache, CpuKind, Processor
+from os_capability.number import whole_number
 from os_capability.sysctl import Sysctl
 
 __all__ = ["MacCpus", "join", "read_cpus"]
@@ -53,10 +54,8 @@ def read_cpus(sysctl: Sysctl) -> MacCpus | None:
     levels = _levels(sysctl)
     if sum(len(level.cpus) for level in levels) != total:
         levels = [_level(sysctl, "", "hw.", 0, total)]
-    present, online = CpuSet(), CpuSet()
-    for level in levels:
-        present, online = present | level.cpus, online | level.online
-    return MacCpus(tuple(levels), present, online)
+    present = CpuSet.union(level.cpus for level in levels)
+    return MacCpus(tuple(levels), present, CpuSet.union(level.online for level in levels))
 
 
 def _levels(sysctl: Sysctl) -> list[_Level]:
@@ -177,7 +176,7 @@ def _sharing(sysctl: Sysctl, level: _Level) -> dict[int, int | None]:
             3: _count(sysctl, f"{level.prefix}cpusperl3"),
         }
     config = (sysctl.text("hw.cacheconfig") or "").split()
-    counts = [int(word) if word.isascii() and word.isdigit() and len(word) <= 4 else 0 for word in config]
+    counts = [whole_number(word, 4) or 0 for word in config]
     return {number: count for number, count in enumerate(counts) if number and count <= _MOST_CPUS}
 
 

@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
 
+from os_capability import clock
 from os_capability.command import Run, run
 from os_capability.cpuset import CpuSet
 from os_capability.errors import SourceUnreadable, UnparsableText
@@ -13,9 +13,9 @@ from os_capability.freebsd.boot_messages import parse_boot_messages
 from os_capability.freebsd.domains import parse_distances, parse_segments
 from os_capability.freebsd.processors import Placement, join, online_cpus, parse_affinity, read_placement
 from os_capability.model import Cpu, Host, HostWarning, Limits, Memory, NumaNode, NumaTopology, Smt, System
-from os_capability.synthetic import whole_machine
 from os_capability.sysctl import Sysctl
 from os_capability.topology_change import with_changes_told
+from os_capability.whole_machine import whole_machine
 
 __all__ = ["FreebsdDriver"]
 
@@ -73,18 +73,18 @@ class FreebsdDriver:
         online = online_cpus(sysctl)
         placement = read_placement(sysctl, online, self._domain_of_cpu(sysctl, online))
         memory = _memory(sysctl)
-        system, now = _system(sysctl), _now()
+        system, now = _system(sysctl), clock.now()
         affinity, warnings = self._affinity()
         return Host(
             collected_at=now,
             hostname=sysctl.text("kern.hostname"),
             machine_id=_machine_id(sysctl),
             boot_id=None,
-            system=replace(system, uptime_seconds=_uptime_seconds(system.boot_time, now)),
+            system=replace(system, uptime_seconds=clock.uptime_seconds(system.boot_time, now)),
             cpu=_cpu(sysctl, placement),
             memory=memory,
             numa=_numa(sysctl, placement, memory),
-            limits=Limits(cgroup_version=None, cpus=None, cpu_quota=None, memory_bytes=None, affinity=affinity),
+            limits=Limits(affinity=affinity),
             pci=None,
             warnings=(*_view_warnings(system), *placement.warnings, *warnings),
         )
@@ -95,14 +95,14 @@ class FreebsdDriver:
         domains = 1 if host.numa.synthetic else len(host.numa.nodes)
         if online_cpus(sysctl) != host.cpu.online or (sysctl.number("vm.ndomains") or 1) != domains:
             return with_changes_told(host, self.collect())
-        memory, now = _memory(sysctl), _now()
+        memory, now = _memory(sysctl), clock.now()
         affinity, warnings = self._affinity()
         return replace(
             host,
             collected_at=now,
             system=replace(
                 host.system,
-                uptime_seconds=_uptime_seconds(host.system.boot_time, now),
+                uptime_seconds=clock.uptime_seconds(host.system.boot_time, now),
                 load_average=sysctl.load_average(),
             ),
             memory=memory,
@@ -131,14 +131,6 @@ class FreebsdDriver:
             return None, (HostWarning(code="text-unparsable", message=str(error)),)
         except SourceUnreadable as error:
             return None, (HostWarning(code="source-unreadable", message=str(error)),)
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc).replace(microsecond=0)
-
-
-def _uptime_seconds(boot_time: datetime | None, now: datetime) -> float | None:
-    return None if boot_time is None else max(0.0, (now - boot_time).total_seconds())
 
 
 def _machine_id(sysctl: Sysctl) -> str | None:
@@ -210,20 +202,21 @@ def _numa(sysctl: Sysctl, placement: Placement, memory: Memory) -> NumaTopology:
     # The segments of memory include what the kernel took for itself when it started.
     sizes = {0: memory.total_bytes} if count == 1 else parse_segments(sysctl.text("vm.phys_segs") or "")
     distances = parse_distances(sysctl.text("vm.phys_locality") or "")
-    nodes = tuple(
-        NumaNode(
+    nodes = []
+    for domain in range(min(count, _MOST_DOMAINS)):
+        cpus = CpuSet(cpu for cpu, at in placement.domain_of_cpu.items() if at == domain)
+        node = NumaNode(
             id=domain,
-            cpus=CpuSet(cpu for cpu, at in placement.domain_of_cpu.items() if at == domain),
+            cpus=cpus,
             memory_total_bytes=sizes.get(domain),
             memory_free_bytes=_free_bytes(sysctl, domain),
-            memory_kind=None,
-            memory_kind_evidence=None,
+            memory_kind="dram" if cpus else "unknown",
+            memory_kind_evidence="it has CPUs" if cpus else "it has no CPUs, and nothing says what it is",
             hugepages=None,
             distances=distances.get(domain),
         )
-        for domain in range(min(count, _MOST_DOMAINS))
-    )
-    return NumaTopology(synthetic=False, nodes=nodes)
+        nodes.append(node)
+    return NumaTopology(synthetic=False, nodes=tuple(nodes))
 
 
 def _refreshed(sysctl: Sysctl, topology: NumaTopology, memory: Memory) -> NumaTopology:

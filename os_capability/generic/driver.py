@@ -14,12 +14,13 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+from os_capability import clock
 from os_capability.cpuset import CpuSet
 from os_capability.errors import MissingPackage, SourceUnreadable
 from os_capability.model import Cpu, Host, Limits, Memory, Processor, Smt, System
 from os_capability.pycpuinfo import CpuName, ask_py_cpuinfo
-from os_capability.synthetic import whole_machine
 from os_capability.topology_change import with_changes_told
+from os_capability.whole_machine import whole_machine
 
 __all__ = ["GenericDriver"]
 
@@ -39,7 +40,7 @@ class GenericDriver:
     def collect(self) -> Host:
         """Read every fact there is; see `HostDriver.collect`."""
         psutil = _psutil()
-        cpu, memory, now = _cpu(psutil, self._name_cpu()), _memory(psutil), _now()
+        cpu, memory, now = _cpu(psutil, self._name_cpu()), _memory(psutil), clock.now()
         return Host(
             collected_at=now,
             hostname=platform.node() or None,
@@ -49,13 +50,7 @@ class GenericDriver:
             cpu=cpu,
             memory=memory,
             numa=whole_machine(cpu.online, memory),
-            limits=Limits(
-                cgroup_version=None,
-                cpus=None,
-                cpu_quota=None,
-                memory_bytes=None,
-                affinity=_affinity(psutil, cpu.online),
-            ),
+            limits=Limits(affinity=_affinity(psutil, cpu.online)),
             pci=None,
             warnings=(),
         )
@@ -65,7 +60,7 @@ class GenericDriver:
         psutil = _psutil()
         if _online(psutil) != host.cpu.online:
             return with_changes_told(host, self.collect())
-        memory, now = _memory(psutil), _now()
+        memory, now = _memory(psutil), clock.now()
         return replace(
             host,
             collected_at=now,
@@ -83,10 +78,6 @@ def _psutil() -> Any:
     except ImportError:
         raise MissingPackage("psutil", "psutil") from None
     return psutil
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc).replace(microsecond=0)
 
 
 def _online(psutil: Any) -> CpuSet:
@@ -149,7 +140,7 @@ def _system(psutil: Any, now: datetime) -> System:
         architecture=platform.machine() or None,
         virtualization=None,
         boot_time=boot_time,
-        uptime_seconds=max(0.0, (now - boot_time).total_seconds()),
+        uptime_seconds=clock.uptime_seconds(boot_time, now),
         load_average=_load_average(),
         users=len(psutil.users()),
         view="host",

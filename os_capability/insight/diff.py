@@ -38,11 +38,14 @@ def diff(old: Host, new: Host) -> tuple[Change, ...]:
 
 
 def topology_changes(old: Host, new: Host) -> tuple[Change, ...]:
-    """Tell only what is otherwise about the machine's shape: nodes, huge page pools, CPUs and where these are."""
+    """Tell only what is otherwise about the machine's shape: memory, nodes, huge page pools, CPUs and devices."""
     nodes = numa.pair_nodes(old, new)
     return (
+        *numa.memory_changes(old, new),
         *numa.node_changes(old, new, nodes),
+        *numa.node_memory_changes(old, new, nodes),
         *numa.hugepage_changes(old, new, nodes),
         *cpu.cpu_changes(old.cpu, new.cpu, told=nodes.moved_cpus),
         *cpu.placement_changes(old.cpu, new.cpu, with_nodes=nodes.are_comparable),
+        *pci.pci_changes(old.pci, new.pci),
     )

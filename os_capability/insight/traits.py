@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from os_capability.model import Cpu, Host
+from os_capability.number import whole_number
 
 __all__ = ["AARCH64", "ARCHITECTURES", "X86", "X86_AMD", "X86_AVX512", "X86_INTEL", "traits"]
 
@@ -195,7 +196,7 @@ def _is_amd(cpu: Cpu) -> bool:
 
 def _has_amd_ssbd(cpu: Cpu, flags: frozenset[str]) -> bool:
     """Tell whether ``ssbd`` is AMD's CPUID bit, and not made up by the kernel from something else."""
-    family = int(cpu.family) if cpu.family is not None and cpu.family.isdecimal() else 0
+    family = whole_number(cpu.family or "", 5) or 0
     return _is_amd(cpu) and family >= _AMD_SSBD_SINCE_FAMILY and "ssbd" in flags and "virt_ssbd" not in flags
 
 

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """ARM's CPU implementer and part numbers, which its ``/proc/cpuinfo`` gives instead of names.
 
+The names are spelled as lscpu spells them, so that both sources name a machine alike.
+
 Source: the MIDR_EL1 register in the Arm architecture reference manual; arch/arm64/include/asm/cputype.h.
 """
 
 from __future__ import annotations
 
 from os_capability.errors import UnparsableText
+from os_capability.number import whole_number
 
 __all__ = ["model", "parse_midr", "parse_parts", "vendor"]
 
@@ -111,7 +114,7 @@ def parse_parts(cpuinfo: str) -> dict[int, tuple[str, str]]:
         name, _, value = line.partition(":")
         name, value = name.rstrip(), value.strip()
         if name == "processor":
-            cpu = int(value) if value.isascii() and value.isdigit() and len(value) <= 6 else None
+            cpu = whole_number(value, 6)
         elif name == "CPU implementer":
             implementer = value
         elif name == "CPU part" and cpu is not None:

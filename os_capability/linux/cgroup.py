@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from os_capability.errors import UnparsableText
+from os_capability.linux.mountinfo import parse_mountinfo
+from os_capability.number import whole_number
 
 __all__ = [
     "CgroupMount",
@@ -40,23 +42,14 @@ class CgroupMount(NamedTuple):
 
 
 def parse_mounts(mountinfo: str) -> list[CgroupMount]:
-    """Give the cgroup hierarchies of a mountinfo file, lines that are none are passed over."""
+    """Give the cgroup hierarchies of a mountinfo file."""
     mounts = []
-    for line in mountinfo.splitlines():
-        place, separator, kind = line.partition(" - ")
-        fields, described = place.split(), kind.split()
-        if not separator or len(fields) < 5 or len(described) < 3:
-            continue
-        top, mount_point = (_unescape(field) for field in fields[3:5])
-        if described[0] == "cgroup2":
-            mounts.append(CgroupMount(2, (), top, mount_point))
-        elif described[0] == "cgroup":
-            mounts.append(CgroupMount(1, tuple(described[2].split(",")), top, mount_point))
+    for mount in parse_mountinfo(mountinfo):
+        if mount.type == "cgroup2":
+            mounts.append(CgroupMount(2, (), mount.inside, mount.mount_point))
+        elif mount.type == "cgroup":
+            mounts.append(CgroupMount(1, tuple(mount.options.split(",")), mount.inside, mount.mount_point))
     return mounts
-
-
-def _unescape(field: str) -> str:
-    return field.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\")
 
 
 def parse_membership(text: str) -> dict[str, str]:
@@ -88,12 +81,12 @@ def parse_limit(text: str, source: str) -> int | None:
     Raises:
         UnparsableText: it is neither a number nor ``max``.
     """
-    number = text.strip()
-    if number in _NO_LIMIT:
+    line = text.strip()
+    if line in _NO_LIMIT:
         return None
-    if not (number.isascii() and number.isdigit() and len(number) <= 20):
-        raise UnparsableText(source, 1, number, "no limit in bytes")
-    limit = int(number)
+    limit = whole_number(line, 20)
+    if limit is None:
+        raise UnparsableText(source, 1, line, "no limit in bytes")
     return limit if limit < _NO_LIMIT_V1 else None
 
 
@@ -116,8 +109,9 @@ def parse_quota_v1(quota: str, period: str, source: str) -> float | None:
     quota, period = quota.strip(), period.strip()
     if quota in _NO_LIMIT:
         return None
-    if not all(number.isascii() and number.isdigit() and len(number) <= 15 for number in (quota, period)):
+    allowed, out_of = whole_number(quota, 15), whole_number(period, 15)
+    if allowed is None or out_of is None:
         raise UnparsableText(source, 1, f"{quota} {period}", "no quota and period in microseconds")
-    if int(period) == 0:
+    if out_of == 0:
         raise UnparsableText(source, 1, f"{quota} {period}", "a period of 0")
-    return int(quota) / int(period)
+    return allowed / out_of

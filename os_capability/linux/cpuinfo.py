@@ -16,6 +16,7 @@ from typing import NamedTuple
 from os_capability.cpuset import CpuSet
 from os_capability.errors import InvalidCpuSet, UnparsableText
 from os_capability.linux import arm
+from os_capability.number import whole_number
 
 __all__ = ["CpuIdentity", "CpuinfoRow", "parse_identity", "parse_processors"]
 
@@ -26,10 +27,10 @@ class CpuIdentity(NamedTuple):
     `model_number` is the one x86 prints beside the family, `microcode` the revision that runs.
     """
 
-    vendor: str | None
-    model: str | None
-    family: str | None
-    flags: tuple[str, ...] | None
+    vendor: str | None = None
+    model: str | None = None
+    family: str | None = None
+    flags: tuple[str, ...] | None = None
     model_number: int | None = None
     microcode: str | None = None
 
@@ -47,10 +48,15 @@ _VENDOR = ("vendor_id", "vendor", "mvendorid")  # x86 and s390; ia64; RISC-V
 _MODEL = ("model name", "Model Name", "uarch", "cpu", "cpu model")  # x86, ia64; LoongArch; RISC-V; POWER, SPARC; MIPS
 _FAMILY = ("cpu family", "CPU Family", "family", "CPU architecture")  # x86; LoongArch; ia64; ARM
 _FLAGS = ("flags", "Features", "features")  # x86; ARM and LoongArch; s390 and ia64
+_MOST_DIGITS = 9
 
 
-def parse_identity(text: str) -> CpuIdentity:
-    """Give what the lowest CPU's block says, with what stands before and after the blocks (old ARM, s390, SPARC)."""
+def parse_identity(text: str, source: str) -> CpuIdentity:
+    """Give what the lowest CPU's block says, with what stands before and after the blocks (old ARM, s390, SPARC).
+
+    Raises:
+        UnparsableText: it says nothing of a CPU, not even that there is one.
+    """
     values: dict[str, str] = {}
     blocks = text.rstrip("\0").split("\n\n")
     numbered = [at for at, block in enumerate(blocks) if block.lstrip().startswith("processor")]
@@ -62,19 +68,17 @@ def parse_identity(text: str) -> CpuIdentity:
             if colon and value.strip():
                 values.setdefault(name.strip(), " ".join(value.split()))
     first = next((values[name] for name in _FLAGS if name in values), None)
-    return CpuIdentity(
+    identity = CpuIdentity(
         vendor=arm.vendor(values.get("CPU implementer")) or _first(values, _VENDOR),
         model=arm.model(values.get("CPU implementer"), values.get("CPU part")) or _first(values, _MODEL),
         family=_first(values, _FAMILY),
         flags=None if first is None else tuple(dict.fromkeys(first.replace(",", " ").split())),
-        model_number=_model_number(values.get("model", "")),
+        model_number=whole_number(values.get("model", ""), _MOST_DIGITS),  # POWER names the machine in this line
         microcode=_first(values, ("microcode",)),
     )
-
-
-def _model_number(text: str) -> int | None:
-    # POWER names the machine in this line.
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+    if not any(identity) and not parse_processors(text, source):
+        raise UnparsableText(source, 1, text.split("\n")[0], "no line tells of a CPU")
+    return identity
 
 
 def _first(values: dict[str, str], names: tuple[str, ...]) -> str | None:
@@ -94,7 +98,7 @@ def parse_processors(text: str, source: str) -> list[CpuinfoRow]:
         name, value = name.strip(), value.strip()
         number = _cpu_number(name, value)
         if number is not None:
-            latest = int(number)
+            latest = number
             if latest in rows:
                 raise UnparsableText(source, line_number, line, "a CPU twice")
             try:
@@ -102,14 +106,14 @@ def parse_processors(text: str, source: str) -> list[CpuinfoRow]:
             except InvalidCpuSet as error:
                 raise UnparsableText(source, line_number, line, error.reason) from None
             rows[latest] = CpuinfoRow(latest, None, None)
-        elif latest is not None and name in ("physical id", "package") and value.isdecimal() and len(value) <= 9:
-            rows[latest] = rows[latest]._replace(socket=int(value))
-        elif latest is not None and name in ("core id", "core") and value.isdecimal() and len(value) <= 9:
-            rows[latest] = rows[latest]._replace(core_id=int(value))
+        elif latest is not None and name in ("physical id", "package"):
+            rows[latest] = rows[latest]._replace(socket=whole_number(value, _MOST_DIGITS))
+        elif latest is not None and name in ("core id", "core"):
+            rows[latest] = rows[latest]._replace(core_id=whole_number(value, _MOST_DIGITS))
     return [rows[cpu] for cpu in sorted(rows)]
 
 
-def _cpu_number(name: str, value: str) -> str | None:
+def _cpu_number(name: str, value: str) -> int | None:
     number = ""
     if name == "processor":
         number = value
@@ -117,4 +121,4 @@ def _cpu_number(name: str, value: str) -> str | None:
         number = name.removeprefix("processor ")
     elif name.startswith("CPU") and value == "online":
         number = name.removeprefix("CPU")
-    return number if number.isascii() and number.isdigit() and len(number) <= 9 else None
+    return whole_number(number, _MOST_DIGITS)

@@ -3,26 +3,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from os_capability import clock
 from os_capability.cpuset import CpuSet
-from os_capability.errors import MissingProgram, OsCapabilityError, SourceUnreadable, UnparsableText
+from os_capability.errors import MissingProgram, OsCapabilityError, SourceUnreadable
 from os_capability.linux import paths, sanity, sysfs_source
 from os_capability.linux.agreement import disagreements
-from os_capability.linux.cpuinfo import CpuIdentity, parse_identity, parse_processors
+from os_capability.linux.cpuinfo import CpuIdentity
 from os_capability.linux.host_root import HostRoot
 from os_capability.linux.readers import cpu as cpu_reader
 from os_capability.linux.readers import numa as numa_reader
 from os_capability.linux.readers.limits import read_limits
 from os_capability.linux.readers.memory import read_meminfo, read_memory
-from os_capability.linux.readers.pci import read_pci
-from os_capability.linux.readers.system import read_name, read_system, refresh_system
+from os_capability.linux.readers.pci import read_pci, read_pci_addresses
+from os_capability.linux.readers.system import is_control_domain, read_name, read_system, refresh_system
 from os_capability.linux.sources import Sources
-from os_capability.linux.topology import Placement, join
-from os_capability.model import Cpu, CpuKind, Host, Memory, Processor, System
+from os_capability.linux.system import parse_given_name
+from os_capability.linux.topology import Placement
+from os_capability.model import Host, Memory, System
 from os_capability.topology_change import with_changes_told
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class LinuxDriver:
         placement = self._placement(sources, sets, cpuinfo)
         meminfo = read_meminfo(sources)
         memory = read_memory(sources, meminfo)
-        identity = _identity(sources, cpuinfo)
+        identity = cpu_reader.read_identity(sources, cpuinfo)
         system = read_system(sources, identity.flags or ())
         identity, system = self._named_by_lscpu(sources, identity, system)
         if not self._root.is_live:
@@ -68,12 +68,12 @@ class LinuxDriver:
         if system.view == "container":
             sources.warn("container-view", f"these are the facts a container is shown: {system.view_evidence}")
         read = Host(
-            collected_at=_now(),
-            hostname=read_name(sources, paths.HOSTNAME),
-            machine_id=read_name(sources, paths.MACHINE_ID),
+            collected_at=clock.now(),
+            hostname=sources.parsed(paths.HOSTNAME, parse_given_name),
+            machine_id=sources.parsed(paths.MACHINE_ID, parse_given_name),
             boot_id=read_name(sources, paths.BOOT_ID),
             system=system,
-            cpu=_cpu(sources, sets, placement, identity, cpuinfo),
+            cpu=cpu_reader.read_cpu(sources, sets, placement, identity, cpuinfo),
             memory=memory,
             numa=numa_reader.read_topology(sources, placement, memory, identity),
             limits=read_limits(sources),
@@ -99,7 +99,7 @@ class LinuxDriver:
         carried = (w for w in sources.still_open(host.warnings) if w.code not in _OF_ONE_READING)
         read = replace(
             host,
-            collected_at=_now(),
+            collected_at=clock.now(),
             system=system,
             memory=memory,
             numa=numa,
@@ -120,7 +120,12 @@ class LinuxDriver:
         """Let lscpu name what no file does: decoded models, and the hypervisor that only CPUID tells."""
         nameless = identity.vendor is None or identity.model is None or identity.model.startswith("0x")
         # lscpu's look for a hypervisor is at the machine it runs on, whatever root it is given.
-        is_guest = self._root.is_live and system.virtualization is None and "hypervisor" in (identity.flags or ())
+        is_guest = (
+            self._root.is_live
+            and system.virtualization is None
+            and "hypervisor" in (identity.flags or ())
+            and not is_control_domain(sources)
+        )
         if self._lscpu is None or not (nameless or is_guest):
             return identity, system
         try:
@@ -137,27 +142,11 @@ class LinuxDriver:
         return identity, system
 
 
-def _identity(sources: Sources, cpuinfo: str | None) -> CpuIdentity:
-    identity = parse_identity(cpuinfo or "")
-    if cpuinfo is not None and not any(identity):
-        name = sources.root.name(paths.CPUINFO)
-        try:
-            if not parse_processors(cpuinfo, name):
-                raise UnparsableText(name, 1, cpuinfo.split("\n")[0], "no line tells of a CPU")
-        except UnparsableText as error:
-            sources.refuse(error)
-    return identity
-
-
 def _lscpu_source(root: HostRoot, timeout_seconds: float) -> LscpuSource:
     # Starting programs loads subprocess and what it needs, a fifth of the time in which sysfs alone answers.
     from os_capability.linux.lscpu_source import LscpuSource
 
     return LscpuSource(root, timeout_seconds)
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc).replace(microsecond=0)
 
 
 def _placement_by_lscpu(sources: Sources, lscpu: LscpuSource) -> Placement:
@@ -179,50 +168,6 @@ def _check(sources: Sources, placement: Placement, lscpu: LscpuSource) -> None:
         sources.warn("topology-disagreement", message)
 
 
-def _cpu(
-    sources: Sources, sets: cpu_reader.CpuSets, placement: Placement, identity: CpuIdentity, cpuinfo: str | None
-) -> Cpu:
-    caches = cpu_reader.read_caches(sources, placement.online)
-    kinds = cpu_reader.read_kinds(sources, placement.online, cpuinfo, caches)
-    kind_of = {cpu: name for name, cpus in kinds for cpu in cpus}
-    topology = join(placement, kind_of)
-    present = sets.present | placement.online
-    return Cpu(
-        vendor=identity.vendor,
-        model=identity.model,
-        family=identity.family,
-        microcode=identity.microcode or cpu_reader.read_microcode(sources, placement.online.first()),
-        flags=identity.flags,
-        possible=sets.possible,
-        present=present,
-        online=placement.online,
-        offline=present - placement.online,
-        isolated=sets.isolated,
-        nohz_full=sets.nohz_full,
-        sockets=topology.sockets,
-        cores=topology.cores,
-        threads=len(placement.online),
-        smt=cpu_reader.read_smt(sources),
-        kinds=tuple(
-            CpuKind(name=name, cpus=cpus, threads_per_core=_threads_per_core(topology.processors, cpus))
-            for name, cpus in kinds
-        ),
-        processors=topology.processors,
-        caches=caches,
-        vulnerabilities=cpu_reader.read_vulnerabilities(sources),
-    )
-
-
-def _threads_per_core(processors: Sequence[Processor], cpus: CpuSet) -> int | None:
-    """Give the threads of each core among `cpus`; ``None`` where its cores differ or are not known."""
-    threads: dict[int | None, int] = {}
-    for processor in processors:
-        if processor.id in cpus:
-            threads[processor.core] = threads.get(processor.core, 0) + 1
-    counts = set(threads.values())
-    return counts.pop() if len(counts) == 1 and None not in threads else None
-
-
 def _with_topology_checked(host: Host) -> Host:
     cpu, about_cpu = sanity.check_cpus(host.cpu)
     numa, about_nodes = sanity.check_nodes(host.numa, cpu.online)
@@ -239,7 +184,7 @@ def _pool_sizes(memory: Memory) -> set[int]:
 
 
 def _has_moved(sources: Sources, host: Host) -> bool:
-    """Tell whether there are other CPUs or nodes than `host` has; a file the kernel lacks tells nothing."""
+    """Tell whether there are other CPUs, nodes or devices than `host` has; a file the kernel lacks tells nothing."""
     online, present = sources.cpus(paths.CPU_ONLINE), sources.cpus(paths.CPU_PRESENT)
     if online is None:  # kernels before 2.6.24
         sets = cpu_reader.read_cpu_sets(sources, sources.text(paths.CPUINFO))
@@ -251,4 +196,5 @@ def _has_moved(sources: Sources, host: Host) -> bool:
         (sources.cpus(paths.CPU_POSSIBLE), host.cpu.possible),
         (nodes, None if host.numa.synthetic else CpuSet(node.id for node in host.numa.nodes)),
     )
-    return any(now is not None and now != then for now, then in now_and_then)
+    devices = None if host.pci is None else [device.address for device in host.pci]
+    return devices != read_pci_addresses(sources) or any(now is not None and now != then for now, then in now_and_then)

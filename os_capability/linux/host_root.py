@@ -31,26 +31,44 @@ class HostRoot:
     Paths are relative to the root, without a leading slash. Links that lead out of a foreign root are not followed:
     behind them is another machine.
 
+    Args:
+        path: the folder.
+        shown_as: what messages call it instead, as for the folder that an archive was unpacked to.
+
     Raises:
-        InvalidRoot: the folder is not there, or holds neither ``proc`` nor ``sys``.
+        InvalidRoot: the folder is not there, may not be entered, or holds neither ``proc`` nor ``sys``.
     """
 
-    __slots__ = ("_folders", "_prefix", "is_live", "path")
+    __slots__ = ("_folders", "_prefix", "_shown_as", "is_live", "path")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, shown_as: str | None = None) -> None:
         self.path = path
+        self._shown_as = path if shown_as is None else shown_as
+        try:
+            if not path or not _is_folder(path):
+                reason = "no such directory; give the folder that holds the machine's proc and sys"
+                raise InvalidRoot(self._shown_as, reason)
+        except OSError as error:
+            raise InvalidRoot(self._shown_as, _reason(error)) from None
         real = os.path.realpath(path)
         self.is_live = real == "/"
         self._prefix = "/" if self.is_live else real + "/"
         self._folders = {"": self._prefix}
-        if not os.path.isdir(path):
-            raise InvalidRoot(path, "no such directory; give the folder that holds the machine's proc and sys")
-        if not any(os.path.isdir(self._prefix + folder) for folder in ("proc", "sys")):
-            raise InvalidRoot(path, "holds neither proc nor sys, so it is no machine's root")
+        self._check_folders()
 
-    def name(self, path: str) -> str:
+    def _check_folders(self) -> None:
+        reason = "holds neither proc nor sys, so it is no machine's root"
+        for folder in ("proc", "sys"):
+            try:
+                if _is_folder(self._prefix + folder):
+                    return
+            except OSError as error:
+                reason = f"{folder} cannot be entered: {_reason(error)}"
+        raise InvalidRoot(self._shown_as, reason)
+
+    def shown(self, path: str) -> str:
         """Give the file's name for a person."""
-        return f"/{path}" if self.is_live else f"{self.path.rstrip('/')}/{path}"
+        return f"/{path}" if self.is_live else f"{self._shown_as.rstrip('/')}/{path}"
 
     def read(self, path: str) -> str:
         """Give a file's text; bytes that are not UTF-8 are replaced.
@@ -64,7 +82,7 @@ class HostRoot:
             try:
                 # A FIFO, a socket or a device in a captured tree answers late, never or without end.
                 if not self.is_live and not _is_readable(os.fstat(descriptor).st_mode):
-                    raise SourceUnreadable(self.name(path), _NO_FILE)
+                    raise SourceUnreadable(self.shown(path), _NO_FILE)
                 data = os.read(descriptor, _CHUNK)
                 if len(data) >= _SMALLEST_PAGE or not path.startswith("sys/"):
                     data = self._read_on(descriptor, path, data)
@@ -74,7 +92,7 @@ class HostRoot:
             raise self._error(path, error) from None
         return data.decode("utf-8", "replace")
 
-    def names(self, path: str) -> list[str]:
+    def entries(self, path: str) -> list[str]:
         """Give the names in a folder, unsorted.
 
         Raises:
@@ -129,7 +147,7 @@ class HostRoot:
     def _inside(self, path: str) -> str:
         real = os.path.realpath(self._prefix + path)
         if not real.startswith(self._prefix):
-            raise SourceMissing(self.name(path), "a link that leads out of the root")
+            raise SourceMissing(self.shown(path), "a link that leads out of the root")
         return real
 
     def _read_on(self, descriptor: int, path: str, data: bytes) -> bytes:
@@ -139,17 +157,33 @@ class HostRoot:
             chunks.append(chunk)
             size += len(chunk)
             if size > _MOST_BYTES:
-                raise SourceUnreadable(self.name(path), f"longer than {_MOST_BYTES >> 20} MiB")
+                raise SourceUnreadable(self.shown(path), f"longer than {_MOST_BYTES >> 20} MiB")
         return b"".join(chunks)
 
     def _error(self, path: str, error: OSError | ValueError) -> SourceUnreadable:
         if isinstance(error, ValueError):  # the cgroup of a broken capture may have a NUL in its name
-            return SourceMissing(self.name(path), "no file has such a name")
+            return SourceMissing(self.shown(path), "no file has such a name")
         if error.errno == errno.ENXIO and not self.is_live:
-            return SourceUnreadable(self.name(path), _NO_FILE)  # how opening a socket fails
-        reason = os.strerror(error.errno) if error.errno else str(error)
+            return SourceUnreadable(self.shown(path), _NO_FILE)  # how opening a socket fails
         kind = SourceMissing if error.errno in _NOT_HERE else SourceUnreadable
-        return kind(self.name(path), reason)
+        return kind(self.shown(path), _reason(error))
+
+
+def _is_folder(path: str) -> bool:
+    """Tell whether there is such a folder.
+
+    Raises:
+        OSError: there is something that may not be entered, or not be looked at.
+    """
+    try:
+        os.stat(f"{path}/.")  # the dot can be seen from inside alone
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # a NUL is in no name
+        return False
+    return True
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 def _is_readable(mode: int) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from os_capability.model import HugePages, NodeHugePages
+from os_capability.number import whole_number
 
 __all__ = ["default_pool", "node_default_pool", "parse_pool_size"]
 
@@ -16,9 +17,8 @@ __all__ = ["default_pool", "node_default_pool", "parse_pool_size"]
 def parse_pool_size(folder: str) -> int | None:
     """Give the page size in bytes of a folder ``hugepages-<n>kB``, ``None`` for any other name."""
     number = folder.removeprefix("hugepages-").removesuffix("kB")
-    if folder != f"hugepages-{number}kB" or not (number.isascii() and number.isdigit() and len(number) <= 12):
-        return None
-    return int(number) * 1024 or None
+    kilobytes = whole_number(number, 12) if folder == f"hugepages-{number}kB" else None
+    return kilobytes * 1024 if kilobytes else None
 
 
 def default_pool(meminfo: Mapping[str, int]) -> HugePages | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from os_capability.errors import UnparsableText
+from os_capability.number import whole_number
 
 __all__ = ["COLUMNS", "LscpuRow", "parse_lscpu", "parse_summary"]
 
@@ -48,7 +49,7 @@ def parse_lscpu(text: str, source: str) -> list[LscpuRow]:
         *numbers, flag = fields
         if flag not in ("Y", "N"):
             raise UnparsableText(source, line_number, line, f"the online flag is {flag!r}, neither Y nor N")
-        if not all(number.removeprefix("-").isdecimal() or number in ("", "-") for number in numbers):
+        if not all(number in ("", "-") or _number(number.removeprefix("-")) is not None for number in numbers):
             raise UnparsableText(source, line_number, line, "a field is no number")
         cpu, core, socket, book, drawer, node = map(_number, numbers)
         if cpu is None or cpu in rows:
@@ -60,7 +61,7 @@ def parse_lscpu(text: str, source: str) -> list[LscpuRow]:
 
 
 def _number(field: str) -> int | None:
-    return int(field) if field.isascii() and field.isdigit() and len(field) <= 9 else None
+    return whole_number(field, 9)
 
 
 def parse_summary(text: str) -> dict[str, str]:

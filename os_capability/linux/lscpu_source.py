@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from os_capability.command import run
 from os_capability.cpuset import CpuSet
 from os_capability.errors import InvalidCpuSet, UnparsableText
 from os_capability.linux.host_root import HostRoot
 from os_capability.linux.lscpu import COLUMNS, LscpuRow, parse_lscpu, parse_summary
-from os_capability.linux.topology import Placement, TopologyRow, from_lscpu
+from os_capability.linux.topology import Placement, TopologyRow
 
-__all__ = ["LscpuSource"]
+__all__ = ["LscpuSource", "topology_rows"]
 
 
 class LscpuSource:
@@ -36,7 +38,7 @@ class LscpuSource:
         try:
             return Placement(
                 online=CpuSet(row.cpu for row in logical if row.online),
-                rows=from_lscpu([(row.cpu, row.core, row.socket) for row in logical], physical),
+                rows=topology_rows(logical, physical),
                 node_cpus={node: CpuSet(cpus) for node, cpus in by_node.items()},
             )
         except InvalidCpuSet as error:
@@ -59,3 +61,23 @@ def _ids(row: LscpuRow) -> TopologyRow:
         # The kernel tells nothing of an offline CPU, and lscpu 2.38 prints 0 for some of it.
         return TopologyRow(row.cpu)
     return TopologyRow(row.cpu, core_id=row.core, socket=row.socket, book=row.book, drawer=row.drawer)
+
+
+def topology_rows(logical: Sequence[LscpuRow], physical: Mapping[int, TopologyRow]) -> list[TopologyRow]:
+    """Give rows from lscpu's running numbers, and the kernel's ids by CPU, which it prints with ``--physical``."""
+    by_core: dict[int, list[int]] = {}
+    by_socket: dict[int, list[int]] = {}
+    for row in logical:
+        if row.core is not None:
+            by_core.setdefault(row.core, []).append(row.cpu)
+        if row.socket is not None:
+            by_socket.setdefault(row.socket, []).append(row.cpu)
+    cores = {number: CpuSet(cpus) for number, cpus in by_core.items()}
+    sockets = {number: CpuSet(cpus) for number, cpus in by_socket.items()}
+    return [
+        physical.get(row.cpu, TopologyRow(row.cpu))._replace(
+            siblings=None if row.core is None else cores[row.core],
+            package=None if row.socket is None else sockets[row.socket],
+        )
+        for row in logical
+    ]

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from os_capability.errors import UnparsableText
+from os_capability.number import whole_number
 
 __all__ = ["available_estimate", "parse_meminfo", "parse_memory"]
 
@@ -35,7 +36,9 @@ _FIELDS = frozenset(
         "SwapTotal",
     }
 )
-_MOST_DIGITS = 15  # an exabyte in kB; a longer number is garbage, and would not fit a 64-bit column
+# 64 bits: what the kernel or lxcfs counted below zero reads 18446744073709551615, and `sanity` finds it.
+_MOST_DIGITS = 20
+_MOST_DIGITS_OF_ALL = 15  # an exabyte in kB; all else is held against it
 
 
 def parse_meminfo(text: str, source: str) -> dict[str, int]:
@@ -55,12 +58,13 @@ def parse_meminfo(text: str, source: str) -> dict[str, int]:
         if not colon or name not in _FIELDS:
             continue
         words = value.split()
-        number = words[0] if words else ""
-        if not (number.isascii() and number.isdigit() and len(number) <= _MOST_DIGITS):
+        most_digits = _MOST_DIGITS_OF_ALL if name == "MemTotal" else _MOST_DIGITS
+        number = whole_number(words[0], most_digits) if words else None
+        if number is None:
             raise UnparsableText(source, line_number, line, f"{name} has no number")
         if words[1:] not in ([], ["kB"]):
             raise UnparsableText(source, line_number, line, f"{name} is not in kB")
-        fields[name] = int(number) * 1024 if words[1:] else int(number)
+        fields[name] = number * 1024 if words[1:] else number
     return fields
 
 

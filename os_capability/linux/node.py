@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``/sys/devices/system/node``: folder names and distances.
+"""``/sys/devices/system/node``: the distances between nodes.
 
 Source: Documentation/ABI/stable/sysfs-devices-node.
 """
@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["numbered", "parse_distances"]
+from os_capability.number import whole_number
 
-
-def numbered(names: Sequence[str], prefix: str) -> list[int]:
-    """Give the ids of the folders ``<prefix><id>``, ascending; ``node/power`` and ``cpu/cpufreq`` are passed over."""
-    ids = (name[len(prefix) :] for name in names if name.startswith(prefix))
-    return sorted(int(number) for number in ids if number.isascii() and number.isdigit() and len(number) <= 6)
+__all__ = ["parse_distances"]
 
 
 def parse_distances(text: str, online_nodes: Sequence[int]) -> dict[int, int] | None:
@@ -22,8 +18,6 @@ def parse_distances(text: str, online_nodes: Sequence[int]) -> dict[int, int] | 
 
     ``None`` where the row is no table: another length than there are online nodes, or an old kernel's single ``0``.
     """
-    words = text.rstrip("\0 \n").split()
-    if len(words) != len(online_nodes) or not all(w.isascii() and w.isdigit() and len(w) <= 6 for w in words):
-        return None
-    row = [int(word) for word in words]
-    return None if 0 in row else dict(zip(online_nodes, row, strict=True))
+    row = [whole_number(word, 6) for word in text.rstrip("\0 \n").split()]
+    distances = [distance for distance in row if distance]
+    return dict(zip(online_nodes, distances, strict=True)) if len(distances) == len(row) == len(online_nodes) else None

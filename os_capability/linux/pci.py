@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from os_capability.errors import UnparsableText
+from os_capability.number import whole_number
 
 __all__ = [
     "PciIds",
@@ -102,18 +103,16 @@ def parse_numa_node(text: str, source: str) -> int | None:
     Raises:
         UnparsableText: it is no number.
     """
-    number = text.strip("\0 \n")
-    if number == "-1":
-        return None
-    if not (number.isascii() and number.isdigit() and len(number) <= 6):
-        raise UnparsableText(source, 1, number, "no NUMA node")
-    return int(number)
+    line = text.strip("\0 \n")
+    node = whole_number(line, 6)
+    if node is None and line != "-1":
+        raise UnparsableText(source, 1, line, "no NUMA node")
+    return node
 
 
 def parse_iommu_group(link: str | None) -> int | None:
     """Give the number at the end of the link ``iommu_group``."""
-    number = (link or "").rpartition("/")[2]
-    return int(number) if number.isascii() and number.isdigit() and len(number) <= 9 else None
+    return whole_number((link or "").rpartition("/")[2], 9)
 
 
 def parse_physical_function(link: str | None) -> str | None:

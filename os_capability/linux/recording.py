@@ -38,8 +38,8 @@ class RecordingRoot(HostRoot):
 
     __slots__ = ("_asked", "_folders_found", "_links", "_texts", "_unreadable")
 
-    def __init__(self, path: str) -> None:
-        super().__init__(path)
+    def __init__(self, path: str, shown_as: str | None = None) -> None:
+        super().__init__(path, shown_as)
         self._asked: set[str] = set()
         self._texts: dict[str, str] = {}
         self._links: dict[str, str] = {}
@@ -59,11 +59,11 @@ class RecordingRoot(HostRoot):
         self._texts[path] = text
         return text
 
-    def names(self, path: str) -> list[str]:
-        """Give the names in a folder; see `HostRoot.names`."""
+    def entries(self, path: str) -> list[str]:
+        """Give the names in a folder; see `HostRoot.entries`."""
         self._asked.add(path)
         try:
-            names = super().names(path)
+            names = super().entries(path)
         except SourceMissing:
             raise
         except SourceUnreadable:
@@ -109,7 +109,7 @@ class RecordingRoot(HostRoot):
         known = self._folders_found.get(path)
         if known is None:
             try:
-                super().names(path)
+                super().entries(path)
                 known = True
             except SourceUnreadable:
                 known = False

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 
 from os_capability.linux import cgroup, paths
+from os_capability.linux.container import MOUNTED_BY_ENGINES
+from os_capability.linux.mountinfo import escaped, parse_mountinfo
 from os_capability.linux.recording import Recording, folders_above
 
 __all__ = ["REMOVED", "redact"]
@@ -32,13 +34,15 @@ _OPEN_FOLDERS = ("proc/", "sys/")
 _OPEN_FILES = frozenset({paths.CONTAINER_MANAGER, paths.HOST_CONTAINER_MANAGER, paths.CAPTURED})
 
 _LABEL = re.compile(r"\s*([A-Za-z_]+)[=:][ \t]*")
-# ARM's cpuinfo ends in "Serial : 00000000d3adb33f"; s390's sysinfo names the machine, its owner's LPAR and its guest.
+# ARM's cpuinfo ends in "Serial : 00000000d3adb33f", PA-RISC's "software id" is the number that licences are bound to;
+# s390's sysinfo names the machine, its owner's LPAR and its guest.
 _TELLING_LINE = re.compile(
-    r"^((?:serial|[^:\n]*\bserial(?: number)?|sequence code|plant|[^:\n]*\buuid|(?:lpar|vm\d\d) (?:extended )?name)"
-    r"[ \t]*:[ \t]*).+$",
+    r"^((?:serial|[^:\n]*\bserial(?: number)?|software id|sequence code|plant|[^:\n]*\buuid"
+    r"|(?:lpar|vm\d\d) (?:extended )?name)[ \t]*:[ \t]*).+$",
     re.I | re.MULTILINE,
 )
-_S390_IDENTIFICATION = re.compile(r"(\bidentification = )[0-9A-Fa-f]+")
+# A part of the machine's serial number; newer kernels write it on a line of its own as well.
+_S390_IDENTIFICATION = re.compile(r"(\bidentification *[=:] *)[0-9A-Fa-f]+")
 # Ten times as quick to look for, and in everything that we look for.
 _LONG = re.compile("[0-9A-Fa-f][0-9A-Fa-f:-]{16,}")
 # A uuid; a MAC; a machine id or that of a container.
@@ -64,7 +68,7 @@ def redact(recording: Recording) -> Recording:
             for path, text in texts
             if not text or names.is_cgroup(path) or _may_be_taken(path)
         },
-        links={_blank(path): _blank(target) for path, target in recording.links.items() if _may_be_taken(path)},
+        links={_blank(path): _blank(target) for path, target in recording.links.items() if _may_be_followed(path)},
         folders=frozenset(map(names.folder, sorted(recording.folders - names.above_cgroups))),
         unreadable=frozenset(names.path(path) for path in sorted(recording.unreadable) if _may_be_taken(path)),
     )
@@ -74,6 +78,11 @@ def _may_be_taken(path: str) -> bool:
     if path in _LEFT_OUT or _LEFT_OUT_NAME.search(path):
         return False
     return path.startswith(_OPEN_FOLDERS) or path in _OPEN_FILES or _labels(path) is not None
+
+
+def _may_be_followed(path: str) -> bool:
+    # Elsewhere a link is no kernel's, and may name a home.
+    return path.startswith(_OPEN_FOLDERS) and _may_be_taken(path)
 
 
 def _labels(path: str) -> frozenset[str] | None:
@@ -117,14 +126,12 @@ _WORDS = frozenset(
         *("machines", "nspawn", "payload", "podman", "pods", "runtime", "scope", "service", "session", "slice"),
         *("storage", "system", "systemd", "unified", "user"),
         *("blkio", "cgroup", "cpu", "cpuacct", "cpuset", "devices", "freezer", "hugetlb", "memory", "misc", "name"),
-        *("net", "net_cls", "net_prio", "perf_event", "pids", "rdma"),
+        *("cgroup2", "fuse", "net", "net_cls", "net_prio", "perf_event", "pids", "rdma"),
         *("conf", "etc", "fs", "hostname", "hosts", "lib", "lowerdir", "overlay", "overlay2", "overlayfs", "resolv"),
         *("ro", "rw", "sys", "upperdir", "var", "workdir"),
         *("cpuinfo", "diskstats", "loadavg", "meminfo", "proc", "slabinfo", "stat", "swaps", "uptime"),
     }
 )
-# Where engines mount files of their own; /proc belongs to lxcfs.
-_MOUNTED_BY_ENGINES = ("/", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
 _WORD = re.compile(r"[^\W_]+(?:_[^\W_]+)*")
 
 
@@ -153,19 +160,19 @@ class _Names:
     def membership(self, text: str) -> str:
         """Rewrite ``/proc/PID/cgroup``, lines ``3:cpuset:/docker/4f2a``."""
         lines = (line.split(":", 2) for line in text.splitlines() if line.count(":") > 1)
-        return "".join(f"{number}:{controllers}:{self._hidden(group)}\n" for number, controllers, group in lines)
+        # Anybody may mount a hierarchy of his own name.
+        return "".join(f"{number}:{self._hidden(f'{controllers}:{group}')}\n" for number, controllers, group in lines)
 
     def mounts(self, text: str) -> str:
         """Rewrite mountinfo: the cgroup hierarchies, and what engines mount over a container's own files."""
         lines: list[str] = []
-        for line in text.splitlines():
-            place, _, kind = line.partition(" - ")
-            fields, described = place.split(), kind.split()
-            if len(fields) < 5 or len(described) < 3 or not _says_something(fields[4], described[0]):
+        for mount in parse_mountinfo(text):
+            if not _says_something(mount.mount_point, mount.type):
                 continue
-            inside, mount_point, options = map(self._hidden, (fields[3], fields[4], described[2]))
+            inside, mount_point = (escaped(self._hidden(path)) for path in (mount.inside, mount.mount_point))
+            kind, options = self._hidden(mount.type), self._hidden(mount.options)
             number = len(lines) + 2
-            lines.append(f"{number} 1 0:{number} {inside} {mount_point} rw - {described[0]} none {options}\n")
+            lines.append(f"{number} 1 0:{number} {inside} {mount_point} rw - {kind} none {options}\n")
         return "".join(lines)
 
     def is_cgroup(self, path: str) -> bool:
@@ -183,4 +190,4 @@ class _Names:
 
 def _says_something(mount_point: str, kind: str) -> bool:
     is_lxcfs = kind == "fuse.lxcfs" and mount_point.startswith("/proc/")
-    return is_lxcfs or kind in ("cgroup", "cgroup2") or mount_point in _MOUNTED_BY_ENGINES
+    return is_lxcfs or kind in ("cgroup", "cgroup2") or mount_point in MOUNTED_BY_ENGINES

@@ -7,7 +7,7 @@ Its text names files, nodes and CPUs and never a figure that moves: warnings cou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import TypeVar
@@ -15,6 +15,7 @@ from typing import TypeVar
 from os_capability.cpuset import CpuSet
 from os_capability.model import Cpu, HostWarning, HugePages, Memory, NodeHugePages, NumaNode, NumaTopology
 from os_capability.size import format_bytes
+from os_capability.wording import cpus_text, nodes_text
 
 __all__ = ["MEMORY_CODES", "check_cpu_sets", "check_cpus", "check_memory", "check_nodes"]
 
@@ -25,11 +26,23 @@ MEMORY_CODES = frozenset(
     {
         "hugepages-wrong",
         "memory-available-wrong",
+        "memory-cache-wrong",
         "memory-free-wrong",
         "node-memory-disagreement",
         "swap-free-wrong",
+        "swap-total-wrong",
     }
 )
+
+
+_CACHES = {
+    "buffers_bytes": "Buffers",
+    "cached_bytes": "Cached",
+    "slab_reclaimable_bytes": "SReclaimable",
+    "shmem_bytes": "Shmem",
+}
+# An exbibyte; lxcfs has shown eight of swap.
+_MORE_THAN_ANY_MACHINE = 1 << 60
 
 
 def check_cpu_sets(possible: CpuSet | None, present: CpuSet | None, online: CpuSet) -> Iterator[HostWarning]:
@@ -38,7 +51,8 @@ def check_cpu_sets(possible: CpuSet | None, present: CpuSet | None, online: CpuS
     known = [(name, cpus) for name, cpus in sets if cpus]
     for (inner, within), (outer, around) in pairwise(known):
         if not within <= around:
-            yield HostWarning(code="cpu-sets-contradict", message=f"CPUs {within - around} are {inner} but not {outer}")
+            message = f"{inner} but not {outer}: {cpus_text(within - around)}"
+            yield HostWarning(code="cpu-sets-contradict", message=message)
 
 
 def check_cpus(cpu: Cpu) -> tuple[Cpu, list[HostWarning]]:
@@ -63,13 +77,14 @@ def check_nodes(numa: NumaTopology, online: CpuSet) -> tuple[NumaTopology, list[
     for node in numa.nodes:
         claimed, repeated = claimed | node.cpus, repeated | (claimed & node.cpus)
     if online - claimed:
-        message = f"CPUs {online - claimed} are online and in no NUMA node"
+        message = f"online and in no NUMA node: {cpus_text(online - claimed)}"
         warnings.append(HostWarning(code="cpus-in-no-node", message=message))
     if repeated:
-        warnings.append(HostWarning(code="cpus-in-several-nodes", message=f"several NUMA nodes claim CPUs {repeated}"))
+        message = f"several NUMA nodes claim {cpus_text(repeated)}"
+        warnings.append(HostWarning(code="cpus-in-several-nodes", message=message))
     wrong = frozenset(node.id for node in numa.nodes if _is_nearer_elsewhere(node.id, node.distances))
     if wrong:
-        message = f"NUMA {_nodes(wrong)}: another node is said to be nearer than the node itself"
+        message = f"NUMA {nodes_text(wrong)}: another node is said to be nearer than the node itself"
         warnings.append(HostWarning(code="node-distances-wrong", message=message))
         nodes = tuple(replace(node, distances=None) if node.id in wrong else node for node in numa.nodes)
         numa = replace(numa, nodes=nodes)
@@ -90,8 +105,9 @@ def check_memory(
     """
     machine_bytes = memory.total_bytes if is_host else None
     warnings = [] if machine_bytes is None else list(_node_sum(machine_bytes, memory, numa))
-    memory, found = _checked_sizes(memory)
-    warnings += found
+    for check in (_checked_sizes, _checked_caches, _checked_swap):
+        memory, found = check(memory)
+        warnings += found
     pools, found = _checked_pools(memory.hugepages, machine_bytes, "")
     warnings += found
     nodes = []
@@ -119,11 +135,27 @@ def _checked_sizes(memory: Memory) -> tuple[Memory, list[HostWarning]]:
         memory = replace(memory, free_bytes=None)
         message = "MemFree of /proc/meminfo is more than MemTotal"
         warnings.append(HostWarning(code="memory-free-wrong", message=message))
-    if _is_more(memory.swap_free_bytes, memory.swap_total_bytes):
-        memory = replace(memory, swap_free_bytes=None)
-        message = "SwapFree of /proc/meminfo is more than SwapTotal"
-        warnings.append(HostWarning(code="swap-free-wrong", message=message))
     return memory, warnings
+
+
+def _checked_caches(memory: Memory) -> tuple[Memory, list[HostWarning]]:
+    wrong = {name: None for name in _CACHES if _is_more(getattr(memory, name), memory.total_bytes)}
+    if not wrong:
+        return memory, []
+    message = f"more than MemTotal of /proc/meminfo: {', '.join(_CACHES[name] for name in wrong)}"
+    memory = replace(memory, **wrong)  # type: ignore[arg-type]
+    return memory, [HostWarning(code="memory-cache-wrong", message=message)]
+
+
+def _checked_swap(memory: Memory) -> tuple[Memory, list[HostWarning]]:
+    if _is_more(memory.swap_total_bytes, _MORE_THAN_ANY_MACHINE):
+        message = "SwapTotal of /proc/meminfo is more than any machine has"
+        memory = replace(memory, swap_total_bytes=None, swap_free_bytes=None)
+        return memory, [HostWarning(code="swap-total-wrong", message=message)]
+    if _is_more(memory.swap_free_bytes, memory.swap_total_bytes):
+        message = "SwapFree of /proc/meminfo is more than SwapTotal"
+        return replace(memory, swap_free_bytes=None), [HostWarning(code="swap-free-wrong", message=message)]
+    return memory, []
 
 
 def _checked_node(node: NumaNode, machine_bytes: int | None) -> tuple[NumaNode, list[HostWarning]]:
@@ -145,19 +177,14 @@ def _checked_pools(
         return None, []
     checked, warnings = [], []
     for pool in pools:
-        most = None if machine_bytes is None else machine_bytes // pool.size_bytes
-        total, free, surplus = pool.total, pool.free, pool.surplus
-        if _is_more(total, most):
-            total = None
-        if _is_more(free, most) or _is_more(free, pool.total):
-            free = None
-        if _is_more(surplus, most) or _is_more(surplus, pool.total):
-            surplus = None
-        if (total, free, surplus) != (pool.total, pool.free, pool.surplus):
-            part = "pages are free or surplus than there are" if total == pool.total else "pages than memory"
+        most = (_MORE_THAN_ANY_MACHINE if machine_bytes is None else machine_bytes) // pool.size_bytes
+        counts = {name: getattr(pool, name, None) for name in ("total", "free", "reserved", "surplus")}
+        wrong = {name: None for name, pages in counts.items() if _is_more(pages, most) or _is_more(pages, pool.total)}
+        if wrong:
+            part = "pages than memory" if "total" in wrong else f"pages are {' or '.join(wrong)} than there are"
             message = f"the huge pages of {format_bytes(pool.size_bytes)}{place}: more {part}"
             warnings.append(HostWarning(code="hugepages-wrong", message=message))
-            pool = replace(pool, total=total, free=free, surplus=surplus)
+            pool = replace(pool, **wrong)  # type: ignore[arg-type]
         checked.append(pool)
     return tuple(checked), warnings
 
@@ -166,7 +193,7 @@ def _node_sum(machine_bytes: int, memory: Memory, numa: NumaTopology) -> Iterato
     sizes = [node.memory_total_bytes for node in numa.nodes if node.memory_total_bytes is not None]
     if numa.synthetic or len(sizes) != len(numa.nodes):
         return
-    nodes = _nodes(node.id for node in numa.nodes)
+    nodes = nodes_text(node.id for node in numa.nodes)
     # Older kernels count what the kernel itself took as well: up to 3.4 % more has been seen.
     tolerated = machine_bytes // 20
     missing = machine_bytes - sum(sizes)
@@ -192,8 +219,3 @@ def _is_untouched(missing: int, tolerated: int, memory: Memory, numa: NumaTopolo
 
 def _is_more(part: int | None, whole: int | None) -> bool:
     return part is not None and whole is not None and part > whole
-
-
-def _nodes(ids: Iterable[int]) -> str:
-    listed = CpuSet(ids)  # the same list format
-    return f"node {listed}" if len(listed) == 1 else f"nodes {listed}"

@@ -10,6 +10,7 @@ from os_capability.cpuset import CpuSet
 from os_capability.errors import InvalidCpuSet, OsCapabilityError, SourceMissing, SourceUnreadable, UnparsableText
 from os_capability.linux.host_root import HostRoot
 from os_capability.model import HostWarning
+from os_capability.number import whole_number
 
 __all__ = ["Sources"]
 
@@ -43,7 +44,7 @@ class Sources:
 
     def still_open(self, warnings: Iterable[HostWarning]) -> list[HostWarning]:
         """Give those of an earlier collection's warnings that name no file which was asked for again."""
-        names = [self.root.name(path) for path in self._asked] if warnings else []
+        names = [self.root.shown(path) for path in self._asked] if warnings else []
         starts = tuple(f"{name}{after}" for name in names for after in (": ", ", line "))
         return [warning for warning in warnings if not warning.message.startswith(starts)]
 
@@ -68,7 +69,7 @@ class Sources:
         try:
             text = self.root.read(path)
             if not text.strip("\0 \n"):
-                raise SourceUnreadable(self.root.name(path), "is empty")
+                raise SourceUnreadable(self.root.shown(path), "is empty")
             return text
         except SourceUnreadable as error:
             self.refuse(error)
@@ -93,7 +94,7 @@ class Sources:
         if text is None:
             return None
         try:
-            return parse(text, self.root.name(path))
+            return parse(text, self.root.shown(path))
         except UnparsableText as error:
             self.warn_of(error)
             return None
@@ -110,16 +111,24 @@ class Sources:
         """Give a file that holds one whole number."""
         return self.parsed(path, _count)
 
-    def names(self, path: str) -> list[str]:
-        """Give the names in a folder; none where the machine lacks it, none and a warning where it is unreadable."""
+    def entries(self, path: str) -> list[str] | None:
+        """Give the names in a folder, ``None`` where the machine lacks it; unreadable is ``None`` and a warning."""
         self._asked.add(path)
         try:
-            return self.root.names(path)
+            return self.root.entries(path)
         except SourceMissing:
-            return []
+            return None
         except SourceUnreadable as error:
             self.warn_of(error)
-            return []
+            return None
+
+    def exists(self, path: str) -> bool:
+        """Tell whether there is such a file or folder."""
+        return self.root.exists(path)
+
+    def link(self, path: str) -> str | None:
+        """Give what a symbolic link holds, ``None`` where there is no such link or it may not be read."""
+        return self.root.link(path)
 
 
 def _cpu_list(text: str, source: str) -> CpuSet:
@@ -137,7 +146,8 @@ def _cpu_mask(text: str, source: str) -> CpuSet:
 
 
 def _count(text: str, source: str) -> int:
-    number = text.strip("\0 \n")
-    if not (number.isascii() and number.isdigit() and len(number) <= 18):
-        raise UnparsableText(source, 1, number, "no whole number")
-    return int(number)
+    line = text.strip("\0 \n")
+    number = whole_number(line, 20)
+    if number is None:
+        raise UnparsableText(source, 1, line, "no whole number")
+    return number

@@ -9,9 +9,9 @@ from os_capability.cpuset import CpuSet
 from os_capability.errors import InvalidCpuSet, UnparsableText
 from os_capability.linux import paths
 from os_capability.linux.cpuinfo import parse_processors
-from os_capability.linux.node import numbered
 from os_capability.linux.sources import Sources
 from os_capability.linux.topology import Placement, TopologyRow, parse_id
+from os_capability.number import numbered
 
 __all__ = ["read_node_ids", "read_placement"]
 
@@ -27,7 +27,7 @@ def read_placement(sources: Sources, present: CpuSet, online: CpuSet, cpuinfo: s
 
 def read_node_ids(sources: Sources) -> list[int]:
     """Read the ids of the online nodes, which may have holes; none where the kernel tells of no NUMA."""
-    folders = numbered(sources.names(paths.NODE), "node")
+    folders = numbered(sources.entries(paths.NODE) or (), "node")
     online = sources.cpus(paths.NODE_ONLINE)  # the same list format
     # "possible" lists nodes that do not exist. An online list that names none of the folders is no help either.
     return [node for node in folders if online is None or node in online] or folders
@@ -55,7 +55,7 @@ def _read_rows(sources: Sources, present: CpuSet, cpuinfo: str | None) -> list[T
     if reader.has_ids or cpuinfo is None:
         return rows
     try:
-        listed = {row.cpu: row for row in parse_processors(cpuinfo, sources.root.name(paths.CPUINFO))}
+        listed = {row.cpu: row for row in parse_processors(cpuinfo, sources.root.shown(paths.CPUINFO))}
     except UnparsableText as error:
         sources.warn_of(error)
         return rows
@@ -90,7 +90,7 @@ class _TopologyReader:
         if siblings is None and core_id is None and socket is None:
             return TopologyRow(cpu)
         if not self._names:
-            self._names = frozenset(self._sources.names(folder))
+            self._names = frozenset(self._sources.entries(folder) or ())
         row = TopologyRow(
             cpu,
             siblings,
@@ -126,7 +126,7 @@ class _TopologyReader:
                 try:
                     known = self._sets[text] = parse(text)
                 except InvalidCpuSet as error:
-                    self._sources.warn("text-unparsable", f"{self._sources.root.name(folder)}/{name}: {error}")
+                    self._sources.warn("text-unparsable", f"{self._sources.root.shown(folder)}/{name}: {error}")
                     continue
             return known
         return None

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from os_capability.cpuset import CpuSet
 from os_capability.model import Processor
+from os_capability.number import whole_number
 
-__all__ = ["Placement", "Topology", "TopologyRow", "cores_of", "from_lscpu", "join", "parse_id"]
+__all__ = ["Placement", "Topology", "TopologyRow", "cores_of", "join", "parse_id"]
 
 
 class TopologyRow(NamedTuple):
@@ -66,11 +67,8 @@ _NO_CLUSTER = 0xFFFF  # BAD_APICID: what x86 kernels since 5.16 print for "no cl
 
 def parse_id(text: str | None, *, cluster: bool = False) -> int | None:
     """Give a topology id; the kernel writes -1 (or its unsigned forms) for "not known here"."""
-    number = (text or "").rstrip("\0 \n")
-    if not (number.isascii() and number.isdigit() and len(number) <= 10):
-        return None
-    value = int(number)
-    return None if value >= 0xFFFFFFFF or (cluster and value == _NO_CLUSTER) else value
+    value = whole_number((text or "").rstrip("\0 \n"), 10)
+    return None if value is None or value >= 0xFFFFFFFF or (cluster and value == _NO_CLUSTER) else value
 
 
 def cores_of(rows: Sequence[TopologyRow], online: CpuSet) -> dict[int, CpuSet] | None:
@@ -129,29 +127,9 @@ def join(placement: Placement, kinds: Mapping[int, str]) -> Topology:
 def _count_sockets(rows: Sequence[TopologyRow], online: CpuSet) -> int | None:
     running = [row for row in rows if row.cpu in online]
     if all(row.socket is not None for row in running):
-        return len({row.socket for row in running}) or None
+        # s390 numbers the sockets of each book anew.
+        return len({(row.drawer, row.book, row.socket) for row in running}) or None
     packages = {row.package & online for row in running if row.package is not None}
     cores = {row.siblings & online for row in running if row.siblings is not None}
     # With ids of -1 some kernels (POWER, RISC-V) repeat the thread masks as package masks: that is no answer.
     return len(packages) if packages and packages != cores else None
-
-
-def from_lscpu(
-    logical: Sequence[tuple[int, int | None, int | None]], physical: Mapping[int, TopologyRow]
-) -> list[TopologyRow]:
-    """Give rows from lscpu's running numbers (cpu, core, socket) and the kernel's ids it prints with ``--physical``."""
-    by_core: dict[int, list[int]] = {}
-    by_socket: dict[int, list[int]] = {}
-    for cpu, core, socket in logical:
-        if core is not None:
-            by_core.setdefault(core, []).append(cpu)
-        if socket is not None:
-            by_socket.setdefault(socket, []).append(cpu)
-    cores = {number: CpuSet(cpus) for number, cpus in by_core.items()}
-    sockets = {number: CpuSet(cpus) for number, cpus in by_socket.items()}
-    return [
-        physical.get(cpu, TopologyRow(cpu))._replace(
-            siblings=None if core is None else cores[core], package=None if socket is None else sockets[socket]
-        )
-        for cpu, core, socket in logical
-    ]

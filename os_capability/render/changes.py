@@ -6,13 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from os_capability.insight.diff import CHANGED, GAINED, LOST, Change
-from os_capability.render.contents import plain
+from os_capability.render.terminal import GREEN, RED, YELLOW, painted, plain
 
 __all__ = ["render_changes"]
 
 _SIGNS = {GAINED: "+", LOST: "-", CHANGED: "~"}
-_COLOURS = {GAINED: "\x1b[32m", LOST: "\x1b[31m", CHANGED: "\x1b[33m"}
-_RESET = "\x1b[0m"
+_COLOURS = {GAINED: GREEN, LOST: RED, CHANGED: YELLOW}
 
 
 def render_changes(changes: Sequence[Change], *, colour: bool = False) -> str:
@@ -21,5 +20,4 @@ def render_changes(changes: Sequence[Change], *, colour: bool = False) -> str:
 
 
 def _line(change: Change, colour: bool) -> str:
-    line = f"{_SIGNS[change.effect]} {plain(change.message)}"
-    return f"{_COLOURS[change.effect]}{line}{_RESET}" if colour else line
+    return painted(f"{_SIGNS[change.effect]} {plain(change.message)}", _COLOURS[change.effect], colour=colour)

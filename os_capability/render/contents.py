@@ -8,11 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from os_capability.cpuset import CpuSet
 from os_capability.model import Cpu, Host, HugePages, NodeHugePages, NumaNode, PciDevice
-from os_capability.render.drawing import Bar, Box, Core, Mark, name_cpus
+from os_capability.render.drawing import Bar, Box, Core, Mark
 from os_capability.render.nesting import cache_name, cores_of
+from os_capability.render.terminal import plain
 from os_capability.size import format_bytes
+from os_capability.wording import counted, cpus_text, listed, memory_text
 
 __all__ = [
+    "EMPTY",
     "device_lines",
     "kind_signs",
     "legend",
@@ -20,19 +23,14 @@ __all__ = [
     "machine_notes",
     "node_bars",
     "node_facts",
-    "plain",
 ]
 
 _KIND_SIGNS = {"performance": "P", "efficiency": "E"}
 _OTHER_SIGNS = "ABCDFGHJKL"
-_MEMORY_NAMES = {"gpu": "GPU memory", "cxl": "CXL memory", "hbm": "HBM memory"}
 _DEVICE_NAMES = {"network": "network", "gpu": "GPU", "nvme": "NVMe", "accelerator": "accelerator"}
 _MOST_ADDRESSES = 6
-
-
-def plain(text: str) -> str:
-    """Give a text of the machine without what would steer a terminal or break an XML file."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
+# What is said of a node that has nothing.
+EMPTY = ("no CPUs", "no memory")
 
 
 def kind_signs(cpu: Cpu) -> dict[str, str]:
@@ -47,17 +45,16 @@ def machine_notes(host: Host) -> Iterator[str]:
     if cpu.model or cpu.vendor:
         yield plain(cpu.model or cpu.vendor or "")
     nodes = None if host.numa.synthetic else len(host.numa.nodes)
-    counts = [f"{_count(cpu.threads, 'CPU')} online", f"{len(cpu.offline)} offline" if cpu.offline else ""]
-    counts += [_count(cpu.cores, "core"), _count(cpu.sockets, "socket"), _count(nodes, "NUMA node")]
-    yield ", ".join(filter(None, counts))
+    offline = [f"{len(cpu.offline)} offline"] if cpu.offline else []
+    counts = ((cpu.cores, "core"), (cpu.sockets, "socket"), (nodes, "NUMA node"))
+    known = [counted(number, noun) for number, noun in counts if number is not None]
+    yield ", ".join([f"{counted(cpu.threads, 'CPU')} online", *offline, *known])
     if caches := _caches_of_a_core(cpu):
         yield f"each core: {caches}"
+    if host.system.view == "container":
+        yield "seen from a container" + (f" ({plain(host.system.container)})" if host.system.container else "")
     if host.numa.synthetic:
         yield "the kernel tells of no NUMA nodes"
-
-
-def _count(number: int | None, noun: str) -> str:
-    return "" if number is None else f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _caches_of_a_core(cpu: Cpu) -> str:
@@ -79,7 +76,7 @@ def _caches_of_a_core(cpu: Cpu) -> str:
 def node_facts(host: Host, node: NumaNode) -> Iterator[str]:
     """Say what is unusual about a node."""
     if node.memory_total_bytes == 0:
-        yield from ("no memory",) if node.cpus else ("no CPUs", "no memory")
+        yield from ("no memory",) if node.cpus else EMPTY
     elif node.memory_kind == "unknown":
         yield "memory of unknown kind" if node.cpus else "memory only, kind unknown"
     elif not node.cpus:
@@ -90,7 +87,8 @@ def node_facts(host: Host, node: NumaNode) -> Iterator[str]:
 
 def node_bars(node: NumaNode) -> Iterator[Bar]:
     """Give the bars of a node: memory, then each size of huge pages it has."""
-    label = _MEMORY_NAMES.get(node.memory_kind or "", "memory")
+    # The unknown kind stands beside the title.
+    label = "memory" if node.memory_kind == "unknown" else memory_text(node.memory_kind)
     return _bars(label, node.memory_total_bytes, node.memory_free_bytes, node.hugepages or ())
 
 
@@ -105,7 +103,7 @@ def _bars(label: str, total: int | None, free: int | None, pools: Iterable[HugeP
     pools = [pool for pool in pools if pool.total]
     if total:
         # Idle huge pages are neither free memory nor in use; they have a bar of their own.
-        idle = sum(pool.size_bytes * (pool.free or 0) for pool in pools)
+        idle = sum(pool.idle_bytes or 0 for pool in pools)
         used = None if free is None else min(total, max(0, total - free - idle))
         text = format_bytes(total) if used is None else _of(format_bytes(used), format_bytes(total))
         yield Bar(kind="memory", label=label, text=text, share=None if used is None else used / total)
@@ -138,9 +136,7 @@ def device_lines(host: Host, node: int | None) -> Iterator[str]:
         if home == node and device.kind in _DEVICE_NAMES and device.sriov != "vf":
             alike.setdefault(_device_name(device), []).append(device.address)
     for name, addresses in alike.items():
-        more = len(addresses) - _MOST_ADDRESSES
-        shown = ", ".join(addresses[:_MOST_ADDRESSES]) + (f" and {more} more" if more > 0 else "")
-        yield plain(f"{name} {shown}")
+        yield plain(f"{name} {listed(addresses, _MOST_ADDRESSES)}")
 
 
 def _device_name(device: PciDevice) -> str:
@@ -158,11 +154,11 @@ def legend(cpu: Cpu, machine: Box, signs: Mapping[str, str]) -> Iterator[Mark]:
     if any(isinstance(part, Core) and part.number is not None for box in boxes for part in box.parts):
         yield Mark(name="core", sign="", text="a cell is a core, the numbers in it are its CPUs")
     for kind in cpu.kinds:
-        yield Mark(name="kind", sign=signs[kind.name], text=f"{plain(kind.name)} cores, {name_cpus(kind.cpus)}")
+        yield Mark(name="kind", sign=signs[kind.name], text=f"{plain(kind.name)} cores, {cpus_text(kind.cpus)}")
     if isolated := (cpu.isolated or CpuSet()) & (cpu.online | cpu.offline):
-        yield Mark(name="isolated", sign="i", text=f"isolated, {name_cpus(isolated)}")
+        yield Mark(name="isolated", sign="i", text=f"isolated, {cpus_text(isolated)}")
     if cpu.offline:
-        yield Mark(name="offline", sign="()", text=f"offline, {name_cpus(cpu.offline)}")
+        yield Mark(name="offline", sign="()", text=f"offline, {cpus_text(cpu.offline)}")
     if any(bar.share is not None for box in boxes for bar in box.bars):
         yield Mark(name="bar", sign="", text="a bar is what is in use; of memory that includes the page cache")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from os_capability.cpuset import CpuSet
 
-__all__ = ["Bar", "Box", "Core", "Drawing", "Listed", "Mark", "Thread", "name_cpus"]
+__all__ = ["Bar", "Box", "Core", "Drawing", "Listed", "Mark", "Thread"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +107,3 @@ class Drawing:
 
     machine: Box
     legend: tuple[Mark, ...]
-
-
-def name_cpus(cpus: CpuSet) -> str:
-    """Name CPUs in a sentence: ``CPU 7``, ``CPUs 0-3,8``."""
-    return f"CPU{'' if len(cpus) == 1 else 's'} {cpus}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The answer to a demand: yes or no, then where, or what is lacking."""
+"""The answer to a demand: yes, no or unknown, then where, or what is lacking."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from os_capability.insight.fit import Fit
 from os_capability.insight.fitting.demand import Demand
 from os_capability.insight.fitting.placement import NodeShare
 from os_capability.insight.fitting.shortage import Shortage
-from os_capability.insight.wording import counted, cpus_text
 from os_capability.size import format_bytes
+from os_capability.wording import counted, cpus_text
 
 __all__ = ["fit_document", "render_fit"]
 
@@ -34,13 +34,23 @@ def fit_document(fit: Fit) -> dict[str, object]:
 
 
 def render_fit(fit: Fit, demand: Demand) -> str:
-    """Give ``yes`` and what each node gives, or ``no`` and a line for each constraint that fails."""
-    if fit.fits:
-        return "\n".join(["yes", *(line for share in fit.nodes for line in _share(share, demand))])
-    near = [] if fit.near_unknown is None else [f"near {demand.near_address}: {fit.near_unknown}"]
-    return "\n".join(
-        ["no", *near, *(_lack(shortage, demand) for shortage in fit.shortages), *_not_counted(fit, demand)]
-    )
+    """Give ``yes`` and what each node gives, or ``no`` or ``unknown`` and a line for each constraint that fails."""
+    return "\n".join([fit.answer, *(_given(fit, demand) if fit.fits else _lacking(fit, demand)), *fit.notes])
+
+
+def _given(fit: Fit, demand: Demand) -> Iterator[str]:
+    for share in fit.nodes:
+        yield from _share(share, demand)
+
+
+def _lacking(fit: Fit, demand: Demand) -> Iterator[str]:
+    if fit.near_unknown is not None:
+        yield f"near {demand.near_address}: {fit.near_unknown}"
+    for shortage in fit.shortages:
+        beside = "" if shortage.alone else " beside the rest of the demand"
+        needed = f"needs {_amount(shortage, demand)}{beside}{_scope(demand)}"
+        yield f"{needed}: {_lack(shortage, fit, demand)}"
+    yield from _not_counted(fit, demand)
 
 
 def _share(share: NodeShare, demand: Demand) -> Iterator[str]:
@@ -59,32 +69,50 @@ def _share(share: NodeShare, demand: Demand) -> Iterator[str]:
         yield f"{node:<10}{name:<16}{text}".rstrip()
 
 
-def _lack(shortage: Shortage, demand: Demand) -> str:
-    beside = "" if shortage.alone else " beside the rest of the demand"
-    needs = f"needs {_amount(shortage, shortage.needed, demand)}{beside}{_scope(demand)}"
+def _lack(shortage: Shortage, fit: Fit, demand: Demand) -> str:
+    nodes = _nodes(shortage.nodes)
+    uncounted = shortage.constraint == "memory_bytes" and fit.nodeless_memory_bytes > 0
     if shortage.short is None or shortage.free is None:
         tell = "does" if len(shortage.unknown_nodes) == 1 else "do"
-        return f"{needs}: unknown: {_nodes(shortage.unknown_nodes)} {tell} not tell {_UNTOLD[shortage.constraint]}"
-    has = "has" if len(shortage.nodes) == 1 else "have"
-    return f"{needs}: {_nodes(shortage.nodes)} {has} {_bare(shortage, shortage.free)} free, {_short(shortage)} short"
+        if uncounted:
+            return "unknown: this machine's nodes do not count all of its memory yet"
+        return f"unknown: {_nodes(shortage.unknown_nodes)} {tell} not tell {_UNTOLD[shortage.constraint]}"
+    if not shortage.nodes:
+        size = format_bytes(demand.hugepage_size_bytes)
+        return "no node has " + ("plain RAM" if shortage.constraint == "memory_bytes" else f"huge pages of {size}")
+    has = f"{nodes} {'has' if len(shortage.nodes) == 1 else 'have'}{' at most' if uncounted else ''}"
+    return f"{has} {_free(shortage, shortage.free)}, {_short(shortage)} short{_unshared(shortage)}"
 
 
-def _amount(shortage: Shortage, number: int, demand: Demand) -> str:
+def _free(shortage: Shortage, free: int) -> str:
+    if shortage.constraint == "memory_bytes":
+        return f"{format_bytes(free)} free"
+    if shortage.constraint == "hugepages" and shortage.withheld:
+        return f"{free + shortage.withheld} free, {shortage.withheld} of them reserved machine-wide"
+    return f"{free} free"
+
+
+def _unshared(shortage: Shortage) -> str:
+    if shortage.constraint != "vcpus" or not shortage.withheld:
+        return ""
+    is_are = "is" if shortage.withheld == 1 else "are"
+    return f" ({counted(shortage.withheld, 'isolated CPU')} {is_are} not shared)"
+
+
+def _amount(shortage: Shortage, demand: Demand) -> str:
     if shortage.constraint == "pcpus":
-        return counted(number, "dedicated CPU") + _DEDICATED[demand.cpu_threads]
+        return counted(shortage.needed, "dedicated CPU") + _DEDICATED[demand.cpu_threads]
     if shortage.constraint == "vcpus":
-        return counted(number, "shared CPU")
+        return counted(shortage.needed, "shared CPU")
     if shortage.constraint == "hugepages":
-        return f"{counted(number, 'huge page')} of {format_bytes(demand.hugepage_size_bytes)}"
-    return f"{format_bytes(number)} of memory"
-
-
-def _bare(shortage: Shortage, number: int) -> str:
-    return format_bytes(number) if shortage.constraint == "memory_bytes" else str(number)
+        return f"{counted(shortage.needed, 'huge page')} of {format_bytes(demand.hugepage_size_bytes)}"
+    return f"{format_bytes(shortage.needed)} of memory"
 
 
 def _short(shortage: Shortage) -> str:
-    return "unknown" if shortage.short is None else _bare(shortage, shortage.short)
+    # Somebody will add just what is said here.
+    is_size = shortage.constraint == "memory_bytes"
+    return format_bytes(shortage.short, round_up=True) if is_size else str(shortage.short)
 
 
 def _scope(demand: Demand) -> str:

@@ -8,9 +8,10 @@ from dataclasses import replace
 from itertools import groupby
 
 from os_capability.cpuset import CpuSet
-from os_capability.render.drawing import Box, Core, Listed, name_cpus
+from os_capability.render.drawing import Box, Core, Listed
+from os_capability.wording import cpus_text, ranges
 
-__all__ = ["fold", "ranges"]
+__all__ = ["fold"]
 
 # A machine of up to so many CPUs is drawn whole.
 _DRAWN_WHOLE_CPUS = 48
@@ -29,13 +30,6 @@ Shape = tuple[object, ...]
 def fold(machine: Box) -> Box:
     """Give a machine of more than 48 CPUs with what repeats in it folded; a smaller one stays as it is."""
     return _folded(machine) if len(machine.cpus) > _DRAWN_WHOLE_CPUS else machine
-
-
-def ranges(numbers: Iterable[int]) -> str:
-    """Write numbers as the kernel writes CPU lists, however large they are: ``0-3,8``."""
-    runs = groupby(enumerate(sorted(numbers)), key=lambda pair: pair[1] - pair[0])
-    found = [[number for _, number in run] for _, run in runs]
-    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in found)
 
 
 def _folded(box: Box) -> Box:
@@ -79,7 +73,7 @@ def _condensed(box: Box) -> Box:
     """Give a box that keeps, of what is in it, only the boxes with memory."""
     kept = [_condensed(inner) for inner in box.boxes if _bars(inner) or _nodes(inner)]
     rest = box.cpus - _cpus(kept)
-    inside = [Listed(text=f"inside as above, {name_cpus(rest)}", cpus=rest)] if rest else []
+    inside = [Listed(text=f"inside as above, {cpus_text(rest)}", cpus=rest)] if rest else []
     return replace(box, parts=(*inside, *kept))
 
 
@@ -91,14 +85,11 @@ def _named(boxes: Sequence[Box]) -> str:
 
 
 def _more(count: int, names: str, cpus: CpuSet) -> Listed:
-    return Listed(text=f"{count} more alike: {names}{', ' if names else ''}{name_cpus(cpus)}", cpus=cpus)
+    return Listed(text=f"{count} more alike: {names}{', ' if names else ''}{cpus_text(cpus)}", cpus=cpus)
 
 
 def _cpus(parts: Iterable[Part]) -> CpuSet:
-    together = CpuSet()
-    for part in parts:
-        together |= part.cpus
-    return together
+    return CpuSet.union(part.cpus for part in parts)
 
 
 def _bars(box: Box) -> int:

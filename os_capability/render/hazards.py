@@ -7,16 +7,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from os_capability.insight.check import CRITICAL, INFO, WARNING, Hazard
-from os_capability.insight.wording import counted
-from os_capability.render.contents import plain
-from os_capability.render.table import wrap
+from os_capability.render.terminal import BOLD, COLUMNS, CYAN, RED, YELLOW, painted, plain, wrap
+from os_capability.wording import counted
 
 __all__ = ["render_hazards"]
 
-_WIDTH = 80
 _LABEL = 10
-_RED, _YELLOW, _CYAN, _BOLD, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[36m", "\x1b[1m", "\x1b[0m"
-_COLOURS = {CRITICAL: _RED, WARNING: _YELLOW, INFO: _CYAN}
+_COLOURS = {CRITICAL: RED, WARNING: YELLOW, INFO: CYAN}
 _LABELS = {CRITICAL: "critical", WARNING: "warning", INFO: "note"}
 
 
@@ -32,17 +29,15 @@ def _heading(hazards: Sequence[Hazard]) -> str:
     number = counts[CRITICAL] + counts[WARNING]
     parts = [counted(number, "hazard") if number else "no hazards"]
     if counts[CRITICAL]:
-        parts.append(f"{counts[CRITICAL]} of them critical")
+        parts.append("critical" if number == 1 else f"{counts[CRITICAL]} of them critical")
     if counts[INFO]:
         parts.append(counted(counts[INFO], "note"))
     return ", ".join(parts)
 
 
 def _block(hazard: Hazard, colour: bool) -> Iterator[str]:
-    label, code = f"{_LABELS[hazard.severity]:<{_LABEL}}", hazard.code
-    if colour:
-        label, code = f"{_COLOURS[hazard.severity]}{label}{_RESET}", f"{_BOLD}{code}{_RESET}"
-    yield label + code
+    label = f"{_LABELS[hazard.severity]:<{_LABEL}}"
+    yield painted(label, _COLOURS[hazard.severity], colour=colour) + painted(hazard.code, BOLD, colour=colour)
     for text in (hazard.summary, *(f"- {plain(line)}" for line in hazard.evidence), f"> {hazard.advice}"):
-        for line in wrap(text, _WIDTH - _LABEL, "" if text is hazard.summary else "  "):
+        for line in wrap(text, COLUMNS - _LABEL, "" if text is hazard.summary else "  "):
             yield " " * _LABEL + line

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from os_capability.cpuset import CpuSet
 from os_capability.model import Host, NumaNode
 from os_capability.render.contents import (
+    EMPTY,
     device_lines,
     kind_signs,
     legend,
@@ -16,13 +17,17 @@ from os_capability.render.contents import (
     machine_notes,
     node_bars,
     node_facts,
-    plain,
 )
-from os_capability.render.drawing import Box, Core, Drawing, Listed, Thread, name_cpus
+from os_capability.render.drawing import Box, Core, Drawing, Listed, Thread
 from os_capability.render.folding import fold
 from os_capability.render.nesting import Branch, cores_of, nest, overlapping_nodes
+from os_capability.render.terminal import plain
+from os_capability.wording import cpus_text, ranges
 
 __all__ = ["layout"]
+
+# So many nodes without CPUs and memory have a box of their own.
+_MOST_EMPTY = 2
 
 
 def layout(host: Host) -> Drawing:
@@ -74,7 +79,7 @@ def _box(branch: Branch, own: Mapping[int, Sequence[Core | Listed]], host: Host)
         levels=tuple(group.level for group, _ in branch.groups),
         numbers=tuple(group.number for group, _ in branch.groups),
         title=title,
-        cpus=branch.cpus | CpuSet(cpu for part in parts for cpu in part.cpus),
+        cpus=CpuSet.union((branch.cpus, *(part.cpus for part in parts))),
         facts=(*caches, *(fact for node in nodes for fact in node_facts(host, node))),
         notes=tuple(f"only a part of {name}" for name in crossing),
         bars=tuple(bar for node in nodes for bar in node_bars(node)),
@@ -100,14 +105,14 @@ def _cores(host: Host, innermost: Mapping[int, Branch], signs: Mapping[str, str]
 
 def _cpus_without_core(host: Host, innermost: Mapping[int, Branch]) -> Iterator[Listed]:
     """Give the CPUs of which nobody knows which share a core, a list for each branch."""
-    placed = CpuSet(cpu for cpus in cores_of(host.cpu).values() for cpu in cpus)
+    placed = CpuSet.union(cores_of(host.cpu).values())
     found: dict[int, list[int]] = {}
     for cpu in host.cpu.online - placed:
         found.setdefault(id(innermost[cpu]), []).append(cpu)
     for ids in found.values():
         cpus = CpuSet(ids)
         isolated = cpus & (host.cpu.isolated or CpuSet())
-        text = f"{name_cpus(cpus)}, cores unknown"
+        text = f"{cpus_text(cpus)}, cores unknown"
         yield Listed(text=f"{text}; isolated {isolated}" if isolated else text, cpus=cpus)
 
 
@@ -124,16 +129,21 @@ def _offline(host: Host, tree: Branch) -> Iterator[tuple[Branch | None, Core]]:
 
 def _unplaced(offline: Sequence[Core]) -> Iterator[Box]:
     if offline:
-        cpus = CpuSet(thread.cpu for core in offline for thread in core.threads)
+        cpus = CpuSet.union(core.cpus for core in offline)
         yield Box(levels=("offline",), numbers=(None,), title="offline, place unknown", cpus=cpus, parts=tuple(offline))
 
 
-def _nodes_apart(host: Host) -> Iterator[Box]:
+def _nodes_apart(host: Host) -> Iterator[Box | Listed]:
     """Give the nodes that hold no CPUs of their own: memory only, or sharing their CPUs with other nodes."""
     overlapping = overlapping_nodes(host)
-    for node in () if host.numa.synthetic else host.numa.nodes:
-        if not node.cpus or node.id in overlapping:
-            yield _node_apart(host, node)
+    nodes = () if host.numa.synthetic else host.numa.nodes
+    boxes = {node.id: _node_apart(host, node) for node in nodes if not node.cpus or node.id in overlapping}
+    # A GPU has a node for each of its parts that could be given away, which is empty until it is.
+    empty = [node for node, box in boxes.items() if box.facts == EMPTY and not (box.bars or box.devices)]
+    listed = empty if len(empty) > _MOST_EMPTY else []
+    yield from (box for node, box in boxes.items() if node not in listed)
+    if listed:
+        yield Listed(text=f"NUMA nodes {ranges(listed)}: {', '.join(EMPTY)}", cpus=CpuSet())
 
 
 def _node_apart(host: Host, node: NumaNode) -> Box:
@@ -143,7 +153,7 @@ def _node_apart(host: Host, node: NumaNode) -> Box:
         title=f"NUMA node {node.id}",
         cpus=CpuSet(),
         facts=tuple(node_facts(host, node)),
-        notes=(f"{name_cpus(node.cpus)}, in other nodes too",) if node.cpus else (),
+        notes=(f"{cpus_text(node.cpus)}, in other nodes too",) if node.cpus else (),
         bars=tuple(node_bars(node)),
         devices=tuple(device_lines(host, node.id)),
     )

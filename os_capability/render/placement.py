@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from os_capability.render.drawing import Bar, Box, Core, Listed, Thread
-from os_capability.render.table import wrap
+from os_capability.render.terminal import wrap
 
 __all__ = ["Line", "Metrics", "Placed", "box_width", "clip", "heading", "place"]
 

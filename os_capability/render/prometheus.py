@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
+from os_capability.insight.vulnerability import is_open
 from os_capability.model import Cpu, Host, Limits, Memory, NumaTopology, PciDevice
 
 __all__ = ["render_prometheus"]
@@ -130,7 +131,12 @@ _STATES = ("not affected", "mitigation", "vulnerable", "unknown")
 
 
 def _state(text: str) -> str:
-    """Give the first of the kernel's words: ``KVM: Mitigation: VMX disabled``, ``Processor vulnerable``."""
+    """Give the first of the kernel's words: ``KVM: Mitigation: VMX disabled``, ``Processor vulnerable``.
+
+    What is open to guests alone is vulnerable.
+    """
+    if is_open(text):
+        return "vulnerable"
     at = {text.lower().find(state): state for state in _STATES}
     at.pop(-1, None)
     return at[min(at)] if at else "unknown"

@@ -4,34 +4,36 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from os_capability.model import Cpu, Host, HugePages, Memory, NodeHugePages, NumaNode, NumaTopology, System
+from os_capability.model import Cpu, Host, HugePages, Memory, NumaNode, NumaTopology, System
+from os_capability.render.terminal import BOLD, COLUMNS, DIM, YELLOW, painted, plain, warning_lines, wrap
 from os_capability.size import format_bytes
+from os_capability.wording import counted, cpus_text, memory_text
 
-__all__ = ["format_bytes", "render_fields", "render_host", "wrap"]
+__all__ = ["render_fields", "render_host"]
 
-_WIDTH = 80
 _LABEL = 12
-_BAR = 10
-_BOLD, _DIM, _YELLOW, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
+_BAR_LENGTH = 10
 _UNKNOWN = "unknown"
+_GAP = "  "
+# The places of these cells in a node's row, and to which side each cell of it is aligned.
+_CPUS, _BAR = 1, 3
+_ALIGNED = "><><<<"
+_KINDS = {None: "", "dram": "RAM", "hbm": "HBM", "cxl": "CXL", "gpu": "GPU"}
 
 
 def render_host(host: Host, *, colour: bool = False) -> str:
     """Draw what a person wants to see first: machine, CPUs, memory, then a line per NUMA node."""
-    paint = _Paint(colour)
     lines = [
-        *_section(paint, "Machine", _machine(host)),
-        *_section(paint, "CPUs", _cpus(host.cpu, host.numa)),
-        *_section(paint, "Memory", _memory(host.memory)),
-        *_section(paint, "Limits", _limits(host)),
+        *_section("Machine", _machine(host), colour),
+        *_section("CPUs", _cpus(host.cpu, host.numa), colour),
+        *_section("Memory", _memory(host.memory, host.numa), colour),
+        *_section("Limits", _limits(host), colour),
         "",
-        *_nodes(paint, host.numa),
+        *_nodes(host.numa, colour),
+        *(painted(line, YELLOW, colour=colour) for line in warning_lines(host.warnings)),
     ]
-    for warning in host.warnings:
-        text = wrap(f"! {warning.code}: {warning.message}", _WIDTH)
-        lines += [paint(_YELLOW, line) for line in text]
     return "\n".join(lines)
 
 
@@ -42,42 +44,13 @@ def render_fields(fields: Mapping[str, object]) -> str:
 
 
 def _value(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return plain(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
 
 
-class _Paint:
-    """Colours a text, or leaves it plain."""
-
-    def __init__(self, colour: bool) -> None:
-        self._colour = colour
-
-    def __call__(self, code: str, text: str) -> str:
-        return f"{code}{text}{_RESET}" if self._colour else text
-
-
-def _section(paint: _Paint, label: str, parts: Sequence[str]) -> Iterator[str]:
-    lines = [line for part in parts for line in wrap(part, _WIDTH - _LABEL)]
+def _section(label: str, parts: Sequence[str], colour: bool) -> Iterator[str]:
+    lines = [line for part in parts for line in wrap(plain(part), COLUMNS - _LABEL)]
     for at, line in enumerate(lines):
-        yield paint(_BOLD, f"{label if at == 0 else '':<{_LABEL}}") + line
-
-
-def wrap(text: str, width: int, indent: str = "  ", text_width: Callable[[str], int] = len) -> list[str]:
-    """Break a text at blanks, and after commas for CPU lists, which have none.
-
-    A longer word breaks after a slash, as paths have them, or anywhere.
-    """
-    lines = [""]
-    for piece in text.replace(" ", " \0").replace(",", ",\0").split("\0"):
-        if lines[-1].strip() and text_width(lines[-1] + piece.rstrip()) > width:
-            lines.append(indent)
-        lines[-1] += piece
-        while text_width(lines[-1].rstrip()) > width and len(lines[-1]) > len(indent) + 1:
-            fits = (at for at in range(len(lines[-1]), 0, -1) if text_width(lines[-1][:at]) <= width)
-            most = max(next(fits, 0), len(indent) + 1)
-            after_slash = lines[-1].rfind("/", 0, most) + 1
-            cut = after_slash if after_slash > most // 2 else most
-            lines[-1:] = [lines[-1][:cut], indent + lines[-1][cut:]]
-    return [line.rstrip() for line in lines]
+        yield painted(f"{label if at == 0 else '':<{_LABEL}}", BOLD, colour=colour) + line
 
 
 def _machine(host: Host) -> list[str]:
@@ -114,30 +87,23 @@ def _duration(seconds: float) -> str:
 
 def _cpus(cpu: Cpu, numa: NumaTopology) -> list[str]:
     lines = [cpu.model or cpu.vendor or "(model unknown)"]
-    counts = [
-        _count(cpu.threads, "CPU") + " online",
-        _count(cpu.cores, "core"),
-        _count(cpu.sockets, "socket"),
-        _count(None if numa.synthetic else len(numa.nodes), "NUMA node"),
-    ]
-    lines.append(", ".join(count for count in counts if count))
+    nodes = None if numa.synthetic else len(numa.nodes)
+    counts = ((cpu.cores, "core"), (cpu.sockets, "socket"), (nodes, "NUMA node"))
+    known = [counted(number, noun) for number, noun in counts if number is not None]
+    lines.append(", ".join([f"{counted(cpu.threads, 'CPU')} online", *known]))
     for kind in cpu.kinds:
         threads = f", {kind.threads_per_core} threads per core" if (kind.threads_per_core or 1) > 1 else ""
-        lines.append(f"{kind.name} {kind.cpus}{threads}")
+        lines.append(f"{kind.name} {cpus_text(kind.cpus)}{threads}")
     for name, cpus in (("offline", cpu.offline), ("isolated", cpu.isolated), ("nohz_full", cpu.nohz_full)):
         if cpus:
-            lines.append(f"{name} {cpus}")
+            lines.append(f"{name} {cpus_text(cpus)}")
     return lines
 
 
-def _count(number: int | None, noun: str) -> str:
-    return "" if number is None else f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _memory(memory: Memory) -> list[str]:
+def _memory(memory: Memory, numa: NumaTopology) -> list[str]:
     if memory.total_bytes is None:
         return [_UNKNOWN]
-    idle = sum(_idle_bytes(pool) for pool in memory.hugepages or ())
+    idle = sum(pool.idle_bytes or 0 for pool in memory.hugepages or ())
     total = format_bytes(memory.total_bytes)
     line = f"{total} total"
     if memory.available_bytes is not None:
@@ -145,6 +111,8 @@ def _memory(memory: Memory) -> list[str]:
         about = "about " if memory.available_estimated else ""
         line = f"{format_bytes(used)} used of {total}, {about}{format_bytes(memory.available_bytes)} available"
     lines = [line]
+    if special := _special_memory(numa):
+        lines.append(f"of it {special}")
     if memory.swap_total_bytes:
         lines.append(f"swap {_swap(memory.swap_total_bytes, memory.swap_free_bytes)}")
     pools = [pool for pool in memory.hugepages or () if pool.total]
@@ -152,14 +120,18 @@ def _memory(memory: Memory) -> list[str]:
     return lines
 
 
+def _special_memory(numa: NumaTopology) -> str:
+    """Say how much is no plain RAM, which the machine's total contains: ``12 GiB GPU memory``."""
+    sizes: dict[str | None, int] = {}
+    for node in numa.nodes:
+        if node.memory_total_bytes and not node.is_plain_ram:
+            sizes[node.memory_kind] = sizes.get(node.memory_kind, 0) + node.memory_total_bytes
+    return ", ".join(f"{format_bytes(size)} {memory_text(kind)}" for kind, size in sizes.items())
+
+
 def _swap(total_bytes: int, free_bytes: int | None) -> str:
     total = format_bytes(total_bytes)
     return f"{total} total" if free_bytes is None else f"{format_bytes(total_bytes - free_bytes)} used of {total}"
-
-
-def _idle_bytes(pool: HugePages | NodeHugePages) -> int:
-    """Give the bytes of a pool's free pages: counted as used they would make an idle node look full."""
-    return pool.size_bytes * (pool.free or 0)
 
 
 def _pool(pool: HugePages) -> str:
@@ -173,9 +145,9 @@ def _limits(host: Host) -> list[str]:
     """Say what binds this process tighter than the machine does; nothing where nothing does."""
     limits, lines = host.limits, []
     if limits.cpus is not None and not host.cpu.online <= limits.cpus:
-        lines.append(f"cgroup CPUs {limits.cpus}")
+        lines.append(f"cgroup {cpus_text(limits.cpus)}")
     if limits.affinity is not None and not host.cpu.online <= limits.affinity and limits.affinity != limits.cpus:
-        lines.append(f"affinity {limits.affinity}")
+        lines.append(f"affinity {cpus_text(limits.affinity)}")
     if limits.cpu_quota is not None:
         lines.append(f"quota of {limits.cpu_quota:g} CPUs")
     if limits.memory_bytes is not None:
@@ -183,33 +155,38 @@ def _limits(host: Host) -> list[str]:
     return [", ".join(lines) + " (this process)"] if lines else []
 
 
-def _nodes(paint: _Paint, numa: NumaTopology) -> Iterator[str]:
-    heads = ("NODE", "CPUS", "USED / TOTAL", "", "HUGE PAGES FREE / TOTAL")
-    rows = [_node_cells(node) for node in numa.nodes]
-    node, cpus, memory, bar, pools = (max(len(row[at]) for row in (heads, *rows)) for at in range(5))
-    cpus = min(cpus, max(len("CPUS"), _WIDTH - node - memory - bar - pools - 8))
-
-    def line(row: Sequence[str]) -> str:
-        return f"{row[0]:>{node}}  {row[1]:<{cpus}}  {row[2]:>{memory}}  {row[3]:<{bar}}  {row[4]}".rstrip()
-
-    yield paint(_BOLD, line(heads))
+def _nodes(numa: NumaTopology, colour: bool) -> Iterator[str]:
+    # Where all memory is plain RAM, nobody asks what kind it is.
+    with_kinds = not all(node.is_plain_ram for node in numa.nodes)
+    heads = ("NODE", "CPUS", "USED / TOTAL", "", "KIND" if with_kinds else "", "HUGE PAGES FREE / TOTAL")
+    rows = [_node_cells(node, with_kinds) for node in numa.nodes]
+    widths = [max(len(row[at]) for row in (heads, *rows)) for at in range(len(heads))]
+    others = sum(width + len(_GAP) for width in widths if width) - widths[_CPUS] - len(_GAP)
+    widths[_CPUS] = min(widths[_CPUS], max(len(heads[_CPUS]), COLUMNS - others))
+    yield painted(_line(heads, widths), BOLD, colour=colour)
     for row in rows:
-        first, *more = wrap(row[1], cpus, indent="")
-        yield line((row[0], first, *row[2:]))
+        first, *more = wrap(row[_CPUS], widths[_CPUS], indent="")
+        yield _line((row[0], first, *row[_CPUS + 1 :]), widths)
         for part in more:
-            yield line(("", part, "", "", ""))
+            yield _line(("", part, "", "", "", ""), widths)
     if numa.synthetic:
-        yield paint(_DIM, "The kernel tells of no NUMA nodes; node 0 stands for the whole machine.")
-    elif any(row[3] for row in rows):
-        yield paint(_DIM, "A node's used memory includes its page cache; the machine's does not.")
+        yield painted("The kernel tells of no NUMA nodes; node 0 stands for the whole machine.", DIM, colour=colour)
+    elif any(row[_BAR] for row in rows):
+        yield painted("A node's used memory includes its page cache; the machine's does not.", DIM, colour=colour)
 
 
-def _node_cells(node: NumaNode) -> tuple[str, ...]:
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    aligned = zip(row, widths, _ALIGNED, strict=True)
+    return _GAP.join(f"{cell:{side}{width}}" for cell, width, side in aligned if width).rstrip()
+
+
+def _node_cells(node: NumaNode, with_kinds: bool) -> tuple[str, ...]:
     memory, bar = _node_memory(node)
+    kind = _KINDS.get(node.memory_kind, _UNKNOWN) if with_kinds else ""
     pools = [pool for pool in node.hugepages or () if pool.total]
     text = ", ".join(f"{format_bytes(p.size_bytes)} {'?' if p.free is None else p.free}/{p.total}" for p in pools)
     none = "?" if node.hugepages is None else "none"
-    return str(node.id), str(node.cpus) or "none", memory, bar, text or none
+    return str(node.id), str(node.cpus) or "none", memory, bar, kind, text or none
 
 
 def _node_memory(node: NumaNode) -> tuple[str, str]:
@@ -219,7 +196,7 @@ def _node_memory(node: NumaNode) -> tuple[str, str]:
         return (_UNKNOWN if total is None else "none"), ""
     if free is None:
         return format_bytes(total), ""
-    idle = sum(_idle_bytes(pool) for pool in node.hugepages or ())
+    idle = sum(pool.idle_bytes or 0 for pool in node.hugepages or ())
     used = max(0, total - free - idle)
-    filled = min(_BAR, -(-used * _BAR // total))
-    return f"{format_bytes(used)} / {format_bytes(total)}", "#" * filled + "." * (_BAR - filled)
+    filled = min(_BAR_LENGTH, -(-used * _BAR_LENGTH // total))
+    return f"{format_bytes(used)} / {format_bytes(total)}", "#" * filled + "." * (_BAR_LENGTH - filled)

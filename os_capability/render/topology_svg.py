@@ -11,10 +11,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from os_capability.model import Host
-from os_capability.render.drawing import Bar, Box, Core, Drawing, Mark, Thread, name_cpus
+from os_capability.render.drawing import Bar, Box, Core, Drawing, Mark, Thread
 from os_capability.render.layout import layout
 from os_capability.render.placement import Line, Metrics, Placed, box_width, clip, heading, place
-from os_capability.render.table import wrap
+from os_capability.render.terminal import wrap
+from os_capability.wording import cpus_text
 
 __all__ = ["render_svg"]
 
@@ -150,7 +151,7 @@ def _drawn(placed: Placed) -> Iterator[str]:
 def _drawn_box(placed: Placed, box: Box) -> Iterator[str]:
     text = clip(heading(box), placed.width - 20, _title_width)
     title, facts = text[: len(box.title)], text[len(box.title) :]
-    spoken = f"{heading(box)}: {name_cpus(box.cpus)}" if box.cpus else heading(box)
+    spoken = f"{heading(box)}: {cpus_text(box.cpus)}" if box.cpus else heading(box)
     dashed = " dashed" if box.levels[0] == "offline" else ""
     yield "<g>"
     yield f"<title>{_escaped(spoken)}</title>"
@@ -164,7 +165,7 @@ def _drawn_box(placed: Placed, box: Box) -> Iterator[str]:
 
 def _drawn_core(placed: Placed, core: Core) -> Iterator[str]:
     online = core.number is not None
-    name = f"core {core.number}: {name_cpus(core.cpus)}" if online else f"{name_cpus(core.cpus)}, offline"
+    name = f"core {core.number}: {cpus_text(core.cpus)}" if online else f"{cpus_text(core.cpus)}, offline"
     yield f"<g><title>{name}</title>"
     if online:
         yield _rect(placed, "core", 4)

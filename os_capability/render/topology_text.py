@@ -12,12 +12,11 @@ from os_capability.model import Host
 from os_capability.render.drawing import Bar, Box, Core, Drawing, Mark, Thread
 from os_capability.render.layout import layout
 from os_capability.render.placement import Metrics, Placed, box_width, clip, heading, place
-from os_capability.render.table import wrap
+from os_capability.render.terminal import BOLD, CYAN, DIM, GREEN, UNSTYLED, YELLOW, painted, warning_lines, wrap
 
 __all__ = ["render_text"]
 
 _BAR = 10
-_PLAIN, _BOLD, _DIM, _GREEN, _YELLOW, _CYAN = "", "1", "2", "32", "33", "36"
 # Which border character a place has, by the sides from which lines come into it.
 _LEFT, _RIGHT, _UP, _DOWN = 1, 2, 4, 8
 _BORDERS = " ───│┘└┴│┐┌┬│┤├┼"
@@ -34,11 +33,16 @@ def render_text(host: Host, *, width: int = 100, colour: bool = False, ascii_onl
     placed = place(drawing.machine, 0, 0, box_width(drawing.machine, width, metrics), metrics)
     canvas = _Canvas(placed.width, placed.height)
     _paint(canvas, placed, signs)
-    legend = [line for mark in drawing.legend for line in wrap(_explained(mark), width, text_width=text_width)]
-    below = _Canvas(width, len(legend))
-    for row, line in enumerate(legend):
-        below.write(0, row, line, _DIM)
+    below = _below(drawing.legend, warning_lines(host.warnings, width, text_width), width)
     return "\n".join((*canvas.lines(colour, ascii_only), *below.lines(colour, ascii_only)))
+
+
+def _below(legend: Sequence[Mark], warnings: Sequence[str], width: int) -> _Canvas:
+    explained = [line for mark in legend for line in wrap(_explained(mark), width, text_width=text_width)]
+    canvas = _Canvas(width, len(explained) + len(warnings))
+    for row, line in enumerate((*explained, *warnings)):
+        canvas.write(0, row, line, DIM if row < len(explained) else YELLOW)
+    return canvas
 
 
 def text_width(text: str) -> int:
@@ -77,7 +81,7 @@ def _metrics(signs: _Signs) -> Metrics:
     return Metrics(
         text_width=text_width,
         title_width=text_width,
-        bar_width=lambda bar: signs.label_width + _BAR + 3 + text_width(bar.text),
+        bar_width=lambda bar: _bar_width(bar, signs.label_width),
         longest_line=56,
         line=1,
         bar=1,
@@ -102,16 +106,16 @@ def _paint(canvas: _Canvas, placed: Placed, signs: _Signs) -> None:
     if isinstance(what, Box):
         canvas.frame(placed)
         _paint_heading(canvas, placed, what)
+        bars = [(inner.what, inner) for inner in placed.inside if isinstance(inner.what, Bar)]
+        _paint_bars(canvas, bars, signs.label_width)
     elif isinstance(what, Core):
         canvas.frame(placed)
-        canvas.write(x + 2, y + 1, what.mark, _CYAN)
+        canvas.write(x + 2, y + 1, what.mark, CYAN)
     elif isinstance(what, Thread):
-        style = _PLAIN if what.online else _DIM
-        canvas.write(x, y, signs.thread(what), _YELLOW if what.isolated else style)
-    elif isinstance(what, Bar):
-        _paint_bar(canvas, placed, what, signs.label_width)
-    else:
-        canvas.write(x, y, what.text, _PLAIN if what.role == "device" else _DIM)
+        style = UNSTYLED if what.online else DIM
+        canvas.write(x, y, signs.thread(what), YELLOW if what.isolated else style)
+    elif not isinstance(what, Bar):
+        canvas.write(x, y, what.text, UNSTYLED if what.role == "device" else DIM)
     for inner in placed.inside:
         _paint(canvas, inner, signs)
 
@@ -119,20 +123,34 @@ def _paint(canvas: _Canvas, placed: Placed, signs: _Signs) -> None:
 def _paint_heading(canvas: _Canvas, placed: Placed, box: Box) -> None:
     text = clip(heading(box), placed.width - 4, text_width)
     title = text[: len(box.title)]
-    canvas.write(placed.x + 1, placed.y, f" {title}", _BOLD)
-    canvas.write(placed.x + 2 + text_width(title), placed.y, f"{text[len(title) :]} ", _PLAIN)
+    canvas.write(placed.x + 1, placed.y, f" {title}", BOLD)
+    canvas.write(placed.x + 2 + text_width(title), placed.y, f"{text[len(title) :]} ", UNSTYLED)
 
 
-def _paint_bar(canvas: _Canvas, placed: Placed, bar: Bar, label_width: int) -> None:
-    canvas.write(placed.x, placed.y, bar.label, _PLAIN)
-    x = placed.x + label_width + 1
-    if bar.share is not None:
-        # What is in use at all shows, however little it is.
-        filled = min(_BAR, math.ceil(bar.share * _BAR))
-        canvas.write(x, placed.y, "█" * filled, _GREEN)
-        canvas.write(x + filled, placed.y, "░" * (_BAR - filled), _DIM)
-        x += _BAR + 2
-    canvas.write(x, placed.y, bar.text, _PLAIN)
+def _paint_bars(canvas: _Canvas, bars: Sequence[tuple[Bar, Placed]], label_width: int) -> None:
+    """Draw the bars of a box; where there is no room for all of them, they go before their numbers do."""
+    fit = all(_bar_width(bar, label_width) <= placed.width for bar, placed in bars)
+    for bar, placed in bars:
+        if fit and bar.share is not None:
+            _paint_bar(canvas, placed, bar, bar.share, label_width)
+        else:
+            texts = (f"{label} {bar.text}" for label in (bar.label.ljust(label_width), bar.label))
+            text = next((text for text in texts if text_width(text) <= placed.width), bar.text)
+            canvas.write(placed.x, placed.y, clip(text, placed.width, text_width), UNSTYLED)
+
+
+def _paint_bar(canvas: _Canvas, placed: Placed, bar: Bar, share: float, label_width: int) -> None:
+    x, y = placed.x + label_width + 1, placed.y
+    # What is in use at all shows, however little it is.
+    filled = min(_BAR, math.ceil(share * _BAR))
+    canvas.write(placed.x, y, bar.label, UNSTYLED)
+    canvas.write(x, y, "█" * filled, GREEN)
+    canvas.write(x + filled, y, "░" * (_BAR - filled), DIM)
+    canvas.write(x + _BAR + 2, y, bar.text, UNSTYLED)
+
+
+def _bar_width(bar: Bar, label_width: int) -> int:
+    return label_width + _BAR + 3 + text_width(bar.text)
 
 
 def _explained(mark: Mark) -> str:
@@ -155,7 +173,7 @@ class _Canvas:
     def __init__(self, width: int, height: int) -> None:
         self._width = width
         self._letters = [[""] * width for _ in range(height)]
-        self._styles = [[_PLAIN] * width for _ in range(height)]
+        self._styles = [[UNSTYLED] * width for _ in range(height)]
         self._borders = [[0] * width for _ in range(height)]
 
     def frame(self, placed: Placed) -> None:
@@ -200,6 +218,6 @@ def _coloured(letters: Sequence[str], styles: Sequence[str]) -> str:
     for style, run in groupby(styles):
         end = at + len(list(run))
         text = "".join(letters[at:end]).replace(_TAKEN, "")
-        line += f"\x1b[{style}m{text}\x1b[0m" if style and text.strip() else text
+        line += painted(text, style, colour=bool(text.strip()))
         at = end
     return line.rstrip()

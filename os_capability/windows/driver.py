@@ -5,15 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Protocol
 
+from os_capability import clock
 from os_capability.cpuset import CpuSet
 from os_capability.errors import SourceUnreadable
 from os_capability.model import Cpu, Host, HostWarning, Limits, Memory, NumaNode, NumaTopology, Smt, System
 from os_capability.pycpuinfo import CpuName, ask_py_cpuinfo
-from os_capability.synthetic import whole_machine
 from os_capability.topology_change import with_changes_told
+from os_capability.whole_machine import whole_machine
 from os_capability.windows import names
 from os_capability.windows.processor_information import ProcessorInformation, parse_processor_information
 from os_capability.windows.topology import join, kinds_of
@@ -58,7 +59,7 @@ class WindowsDriver:
     def collect(self) -> Host:
         """Read every fact; see `HostDriver.collect`."""
         information = self._processors()
-        memory, now = self._memory(), _now()
+        memory, now = self._memory(), clock.now()
         system = self._read_system(now)
         return Host(
             collected_at=now,
@@ -69,7 +70,7 @@ class WindowsDriver:
             cpu=self._cpu(information),
             memory=memory,
             numa=self._numa(information, memory),
-            limits=Limits(cgroup_version=None, cpus=None, cpu_quota=None, memory_bytes=None, affinity=None),
+            limits=Limits(),
             pci=None,
             warnings=tuple(_warnings(system, memory)),
         )
@@ -83,7 +84,7 @@ class WindowsDriver:
         memory = self._memory()
         return replace(
             host,
-            collected_at=_now(),
+            collected_at=clock.now(),
             system=replace(host.system, uptime_seconds=self._system.uptime_seconds(), users=self._system.users()),
             memory=memory,
             numa=self._numa(information, memory),
@@ -124,8 +125,8 @@ class WindowsDriver:
                 cpus=cpus & information.online,
                 memory_total_bytes=memory.total_bytes if only_one else None,
                 memory_free_bytes=self._system.node_available_bytes(node),
-                memory_kind=None,
-                memory_kind_evidence=None,
+                memory_kind="dram" if cpus else "unknown",
+                memory_kind_evidence="it has CPUs" if cpus else "it has no CPUs, and nothing says what it is",
                 hugepages=None,
                 distances=None,
             )
@@ -193,10 +194,6 @@ class WindowsDriver:
     def _number(self, key: str, name: str) -> int | None:
         value = self._system.registry(key, name)
         return value if isinstance(value, int) else None
-
-
-def _now() -> datetime:
-    return datetime.now(timezone.utc).replace(microsecond=0)
 
 
 def _warnings(system: System, memory: Memory) -> list[HostWarning]:

@@ -11,6 +11,8 @@ import struct
 from typing import NamedTuple
 
 from os_capability.errors import UnparsableText
+from os_capability.hypervisors import hypervisor_by_firmware
+from os_capability.number import whole_number
 
 __all__ = [
     "MemoryStatus",
@@ -24,21 +26,6 @@ __all__ = [
 
 _MEMORY_STATUS = struct.Struct("<II7Q")
 _WINDOWS_11_BUILD = 22000
-
-# What the firmware calls a guest's maker or machine, by the name that systemd-detect-virt has for the hypervisor.
-_HYPERVISORS = (
-    ("VMware", "vmware"),
-    ("VirtualBox", "oracle"),
-    ("innotek", "oracle"),
-    ("Parallels", "parallels"),
-    ("Xen", "xen"),
-    ("KVM", "kvm"),
-    ("QEMU", "qemu"),
-    ("BHYVE", "bhyve"),
-    ("Amazon EC2", "amazon"),
-    ("Google Compute Engine", "google"),
-    ("Microsoft Corporation Virtual Machine", "microsoft"),
-)
 
 
 class MemoryStatus(NamedTuple):
@@ -64,7 +51,7 @@ def system_name(product: str | None, display_version: str | None, build: str | N
     """Give the name a person knows the system by; Windows 11 still writes Windows 10 as its product."""
     if product is None:
         return None
-    if build is not None and build.isdecimal() and len(build) < 9 and int(build) >= _WINDOWS_11_BUILD:
+    if (whole_number(build or "", 8) or 0) >= _WINDOWS_11_BUILD:
         product = product.replace("Windows 10", "Windows 11")
     return " ".join(filter(None, (product, display_version)))
 
@@ -92,5 +79,4 @@ def microcode(revision: bytes | None) -> str | None:
 
 def virtualization(maker: str | None, product: str | None) -> str | None:
     """Give the hypervisor by what the firmware says; ``None`` on bare metal or unknown."""
-    firmware = f"{maker or ''} {product or ''}"
-    return next((name for mark, name in _HYPERVISORS if mark in firmware), None)
+    return hypervisor_by_firmware(f"{maker or ''} {product or ''}")

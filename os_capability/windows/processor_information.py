@@ -56,7 +56,7 @@ class ProcessorInformation(NamedTuple):
     @property
     def online(self) -> CpuSet:
         """Every CPU of every core."""
-        return _union(core.cpus for core in self.cores)
+        return CpuSet.union(core.cpus for core in self.cores)
 
 
 def parse_processor_information(buffer: bytes, *, pointer_bytes: int = 8) -> ProcessorInformation:
@@ -84,7 +84,7 @@ def parse_processor_information(buffer: bytes, *, pointer_bytes: int = 8) -> Pro
         modules=tuple(record.cpus(32) for record in records.get(_MODULE, ())),
         caches=tuple(sorted(_caches(records.get(_CACHE, ())), key=lambda c: (c.level, c.type, c.shared_cpus.first()))),
         nodes=dict(sorted(nodes.items())),
-        possible=_union(record.possible() for record in records.get(_GROUP, ())),
+        possible=CpuSet.union(record.possible() for record in records.get(_GROUP, ())),
     )
 
 
@@ -166,10 +166,3 @@ def _caches(records: Iterable[_Record]) -> Iterator[Cache]:
     """Give the caches; one of traces, which only the Pentium 4 had, is left out, and so is one that no CPU uses."""
     caches = (record.cache() for record in records if record.number("<I", 16) in _CACHE_TYPES)
     return (cache for cache in caches if cache.shared_cpus)
-
-
-def _union(sets: Iterable[CpuSet]) -> CpuSet:
-    union = CpuSet()
-    for cpus in sets:
-        union |= cpus
-    return union

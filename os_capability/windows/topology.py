@@ -63,7 +63,7 @@ def kinds_of(cores: Sequence[CoreRow]) -> tuple[CpuKind, ...]:
         kinds.append(
             CpuKind(
                 name=name,
-                cpus=CpuSet(cpu for cpus in alike for cpu in cpus),
+                cpus=CpuSet.union(alike),
                 threads_per_core=threads.pop() if len(threads) == 1 else None,
             )
         )

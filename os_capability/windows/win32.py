@@ -13,6 +13,7 @@ __all__ = ["Win32"]
 _RELATION_NUMA_NODE_EX, _RELATION_ALL = 6, 0xFFFF
 _ERROR_INSUFFICIENT_BUFFER = 122
 _MOST_BYTES = 16 << 20
+_ATTEMPTS = 5
 
 
 class Win32:
@@ -43,14 +44,15 @@ class Win32:
         kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
         ask = kernel32.GetLogicalProcessorInformationEx
         ask.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.POINTER(ctypes.c_ulong))
-        length = ctypes.c_ulong(0)
-        ask(relation, None, ctypes.byref(length))
-        if ctypes.get_last_error() != _ERROR_INSUFFICIENT_BUFFER or length.value > _MOST_BYTES:
-            raise SourceUnreadable("GetLogicalProcessorInformationEx", f"error {ctypes.get_last_error()}")
-        buffer = ctypes.create_string_buffer(length.value)
-        if not ask(relation, buffer, ctypes.byref(length)):
-            raise SourceUnreadable("GetLogicalProcessorInformationEx", f"error {ctypes.get_last_error()}")
-        return buffer.raw[: length.value]
+        buffer, length = None, ctypes.c_ulong(0)
+        # The first call tells how long the answer is; a CPU added since then makes it longer.
+        for _ in range(_ATTEMPTS):
+            if ask(relation, buffer, ctypes.byref(length)):
+                return b"" if buffer is None else buffer.raw[: length.value]
+            if ctypes.get_last_error() != _ERROR_INSUFFICIENT_BUFFER or length.value > _MOST_BYTES:
+                break
+            buffer = ctypes.create_string_buffer(length.value)
+        raise SourceUnreadable("GetLogicalProcessorInformationEx", f"error {ctypes.get_last_error()}")
 
     def memory_status(self) -> bytes:
         """Ask ``GlobalMemoryStatusEx``: a MEMORYSTATUSEX.

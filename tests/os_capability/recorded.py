@@ -16,6 +16,8 @@ MACHINES = sorted(folder.parent for folder in HERE.glob("*/recorded/*/sysctl"))
 MACS = [folder for folder in MACHINES if "darwin" in folder.parts]
 FREEBSDS = [folder for folder in MACHINES if "freebsd" in folder.parts]
 
+# macOS gives these to who asks for them by their names, and does not list them under ``hw``.
+_UNLISTED = frozenset({"hw.machine", "hw.model"})
 _ENTRY = re.compile(r"(?:dev|hw|kern|kstat|machdep|security|vfs|vm)\.\S+: ")
 
 
@@ -46,7 +48,8 @@ def _only(text: str, names: list[str]) -> str:
     for line in text.splitlines(keepends=True):
         if _ENTRY.match(line):
             name = line.partition(":")[0]
-            wanted = any(name == asked or name.startswith(f"{asked}.") for asked in names)
+            below = () if name in _UNLISTED else names
+            wanted = name in names or any(name.startswith(f"{asked}.") for asked in below)
         if wanted:
             kept.append(line)
     return "".join(kept)

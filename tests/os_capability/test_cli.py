@@ -150,7 +150,7 @@ class TestRoot:
         [
             pytest.param(lambda path: None, "no such directory", id="nothing there"),
             pytest.param(lambda path: path.mkdir(), "holds neither proc nor sys", id="an empty folder"),
-            pytest.param(lambda path: path.write_text("x"), "neither a directory nor a tar archive", id="some file"),
+            pytest.param(lambda path: path.write_text("x"), "no machine's folder, document", id="some file"),
         ],
     )
     def test_a_root_that_is_no_machine_is_wrong_usage(
@@ -246,3 +246,14 @@ def on_a_terminal(arguments: list[str], environment: dict[str, str]) -> str:
     os.close(ours)
     assert process.wait() == 0
     return drawn.decode()
+
+
+def test_an_answer_that_cannot_be_written_is_a_failure() -> None:
+    command = f"{sys.executable} -m os_capability show --root {HOSTS / 'x86_64-plain' / 'root'} >&-"
+    done = subprocess.run(["sh", "-c", command], cwd=SOURCE_TREE, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (74, 1)
+    assert done.stderr.startswith("os-capability: the answer could not be written: ")
+
+
+def test_no_answer_is_no_line(os_capability: Run) -> None:
+    assert os_capability("traits", "--root", str(HOSTS / "riscv64-capacities" / "root")).stdout == ""

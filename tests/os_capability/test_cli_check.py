@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from os_capability import collect
+from os_capability.insight.check import CRITICAL, INFO, WARNING, Hazard, check
+from os_capability.render.hazards import render_hazards
 from tests.os_capability.conftest import HOSTS, Run
 from tests.os_capability.test_cli import on_a_terminal
 
@@ -65,12 +68,25 @@ def test_a_machine_that_cannot_be_read_exits_3(os_capability: Run, tmp_path: Pat
 
 @pytest.mark.parametrize("folder", sorted(HOSTS.glob("*/root")), ids=lambda folder: folder.parent.name)
 def test_no_line_is_wider_than_80_columns(folder: Path) -> None:
-    from os_capability import collect
-    from os_capability.insight.check import check
-    from os_capability.render.hazards import render_hazards
-
     lines = render_hazards(check(collect(str(folder), "sysfs"))).splitlines()
     assert [line for line in lines if len(line) > 80] == []
+
+
+@pytest.mark.parametrize(
+    ("severities", "heading"),
+    [
+        ([], "no hazards"),
+        ([INFO], "no hazards, 1 note"),
+        ([WARNING], "1 hazard"),
+        ([CRITICAL], "1 hazard, critical"),
+        ([CRITICAL, WARNING, INFO, INFO], "2 hazards, 1 of them critical, 2 notes"),
+    ],
+)
+def test_the_first_line_counts_hazards_and_notes(severities: list[str], heading: str) -> None:
+    hazards = [
+        Hazard(code="some-code", severity=severity, summary="", evidence=(), advice="") for severity in severities
+    ]
+    assert render_hazards(hazards).splitlines()[0] == heading
 
 
 def test_the_machine_cannot_steer_the_terminal(os_capability: Run, machine: Path) -> None:

@@ -73,9 +73,9 @@ def test_json_has_code_effect_message_and_detail(os_capability: Run, machine: Pa
     ("content", "exit_code", "says"),
     [
         (None, 2, "no such directory"),
-        ("x", 2, "neither a directory nor a tar archive"),
-        ("{", 2, "begins like JSON and is none"),
-        ('{"schema": "other/9"}', 3, "document key schema: expected 'os-capability/1'"),
+        ("x", 2, "no machine's folder, document or tar archive"),
+        ("{", 2, "no document of a machine: Expecting property name"),
+        ('{"schema": "other/9"}', 2, "document key schema: expected 'os-capability/1'"),
     ],
 )
 def test_what_is_no_machine_is_said_in_one_line(

@@ -250,6 +250,11 @@ class TestAlgebra:
         with pytest.raises(ValueError, match="no last"):
             CpuSet().last()
 
+    @law
+    @given(st.lists(ids, max_size=5))
+    def test_the_union_of_many_is_what_is_in_any(self, sets: list[frozenset[int]]) -> None:
+        assert set(CpuSet.union(map(CpuSet, sets))) == set().union(*sets)
+
 
 class TestImmutability:
     def test_it_takes_no_new_value(self) -> None:

@@ -146,6 +146,12 @@ class TestAHost:
                 host.memory.free_bytes,
             )
 
+    def test_a_node_with_memory_has_a_kind_and_evidence(self, host: Host) -> None:
+        for node in host.numa.nodes:
+            assert node.memory_kind in ("dram", "hbm", "cxl", "gpu", "unknown", None)
+            assert node.memory_kind is not None or not (node.memory_total_bytes or node.memory_free_bytes)
+            assert (node.memory_kind is None) == (node.memory_kind_evidence is None)
+
     def test_distances_name_the_nodes_and_the_own_is_the_shortest(self, host: Host) -> None:
         for node in host.numa.nodes:
             if node.distances is not None:

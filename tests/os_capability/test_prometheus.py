@@ -153,6 +153,7 @@ def test_labels_are_escaped() -> None:
         ("Vulnerable: Clear CPU buffers attempted, no microcode; SMT Host state unknown", "vulnerable"),
         ("Mitigation: Enhanced IBRS; PBRSB-eIBRS: Not affected; BHI: Vulnerable", "mitigation"),
         ("KVM: Mitigation: VMX disabled", "mitigation"),
+        ("Mitigation: PTE Inversion; VMX: vulnerable", "vulnerable"),
         ("Processor vulnerable", "vulnerable"),
         ("Unknown: No mitigations", "unknown"),
         ("Dependent on hypervisor status", "unknown"),

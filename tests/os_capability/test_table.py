@@ -13,7 +13,8 @@ import pytest
 
 from os_capability import CpuSet, Host, collect
 from os_capability.model import HostWarning, NodeHugePages
-from os_capability.render.table import format_bytes, render_host
+from os_capability.render.table import render_fields, render_host
+from os_capability.size import format_bytes
 from tests.os_capability.conftest import HOSTS
 
 GIB = 1 << 30
@@ -34,10 +35,18 @@ def host() -> Host:
         (1536, "1.5 KiB"),
         (24 * GIB, "24 GiB"),
         (1 << 62, "4096 PiB"),
+        (30 * GIB - 1, "30 GiB"),
     ],
 )
 def test_sizes_are_for_people(size: int | None, text: str) -> None:
     assert format_bytes(size) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [((3 << 30) + 1, "3.1 GiB"), (3 << 30, "3 GiB"), ((200 << 20) + 1, "201 MiB"), (None, "unknown")]
+)
+def test_a_size_that_must_be_enough_is_rounded_up(size: int | None, text: str) -> None:
+    assert format_bytes(size, round_up=True) == text
 
 
 @pytest.mark.parametrize("folder", sorted(HOSTS.glob("*/root")), ids=lambda folder: folder.parent.name)
@@ -81,17 +90,50 @@ def test_offline_and_isolated_cpus_are_shown_where_there_are_any(host: Host) -> 
     assert "offline" not in render_host(host)
     cpu = replace(host.cpu, offline=CpuSet([9]), isolated=CpuSet([2, 3]))
     table = render_host(replace(host, cpu=cpu))
-    assert "offline 9" in table
-    assert "isolated 2-3" in table
+    assert "offline CPU 9" in table
+    assert "isolated CPUs 2-3" in table
 
 
 def test_limits_are_shown_where_they_bind(host: Host) -> None:
     free = replace(host.limits, cpus=host.cpu.online, affinity=host.cpu.online, cpu_quota=None, memory_bytes=None)
     assert "Limits" not in render_host(replace(host, limits=free))
     bound = replace(free, cpus=CpuSet([0]), cpu_quota=0.5, memory_bytes=GIB)
-    assert "Limits      cgroup CPUs 0, quota of 0.5 CPUs, memory 1 GiB (this process)" in render_host(
+    assert "Limits      cgroup CPU 0, quota of 0.5 CPUs, memory 1 GiB (this process)" in render_host(
         replace(host, limits=bound)
     )
+
+
+@pytest.mark.parametrize(
+    ("machine", "in_the_total", "rows"),
+    [
+        ("x86_64-plain", None, []),
+        ("aarch64-gpu-memory", "of it 12 GiB GPU memory", ["RAM", "GPU", ""]),
+        ("x86_64-fast-memory", "of it 4 GiB HBM memory, 12 GiB memory of unknown kind", ["RAM", "HBM", "unknown"]),
+    ],
+)
+def test_memory_that_is_no_plain_ram_is_named(machine: str, in_the_total: str | None, rows: list[str]) -> None:
+    lines = render_host(collect(str(HOSTS / machine / "root"), "sysfs")).splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("NODE"))
+    place = lines[start].find("KIND")
+    assert [line[place:].split("  ")[0].strip() for line in lines[start + 1 :][: len(rows)]] == rows
+    assert ("KIND" in lines[start]) == bool(rows)
+    assert [line.strip() for line in lines if "of it" in line] == ([in_the_total] if in_the_total else [])
+
+
+def test_the_machine_cannot_steer_the_terminal(host: Host) -> None:
+    steering = "\x1b[2J\n\x9b2J\u202e"
+    warning = HostWarning(code="some-code", message=steering)
+    host = replace(
+        host,
+        hostname=steering,
+        system=replace(host.system, os=steering, kernel=steering, virtualization=steering),
+        cpu=replace(host.cpu, model=steering),
+        warnings=(warning,),
+    )
+    assert [line for line in render_host(host).splitlines() if not line.isprintable()] == []
+    fields = render_fields({"cpu.model": steering, "warnings": [steering]})
+    assert [line for line in fields.splitlines() if not line.isprintable()] == []
+    assert len(fields.splitlines()) == 2
 
 
 def test_a_list_of_512_strided_cpus_fits(host: Host) -> None:

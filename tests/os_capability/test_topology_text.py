@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -40,6 +41,11 @@ def nesting(box: Box) -> object:
     return {inner.title: nesting(inner) for inner in box.boxes}
 
 
+def _is_cut(above: str, below: str) -> bool:
+    """Tell whether a vertical border ends in the air between two lines."""
+    return (above in "│┐┌┬┤├┼") != (below in "│└┘┴┤├┼")
+
+
 class TestEveryMachine:
     def test_every_cpu_is_shown_exactly_once(self, any_host: Host) -> None:
         everyone = any_host.cpu.online | any_host.cpu.offline
@@ -59,6 +65,20 @@ class TestEveryMachine:
     def test_no_line_is_wider_than_it_may_be(self, any_host: Host, width: int) -> None:
         lines = render_text(any_host, width=width).splitlines()
         assert [line for line in lines if text_width(line) > width] == []
+
+    @pytest.mark.parametrize("width", [40, 44, 60])
+    def test_no_border_and_no_number_is_lost_where_it_is_narrow(self, any_host: Host, width: int) -> None:
+        text = render_text(any_host, width=width)
+        drawn = [bar.text for box in boxes(layout(any_host).machine) for bar in box.bars]
+        assert [bar for bar in drawn if bar not in text] == []
+        framed = [line for line in text.splitlines() if line[0] in "┌│├└"]
+        for above, below in pairwise(framed):
+            assert [one + other for one, other in zip(above, below, strict=True) if _is_cut(one, other)] == []
+
+    def test_the_readers_warnings_come_last(self, any_host: Host) -> None:
+        lines = render_text(any_host, width=1000).splitlines()
+        said = [f"! {warning.code}: {warning.message}" for warning in any_host.warnings]
+        assert lines[len(lines) - len(said) :] == said
 
     def test_colour_and_ascii_change_how_it_looks_and_not_what_it_says(self, any_host: Host) -> None:
         plain = render_text(any_host)
@@ -264,6 +284,16 @@ class TestWhatIsSaid:
         text = render_text(replace(host, numa=replace(host.numa, nodes=(*host.numa.nodes, cpuless))))
         assert says in text
 
+    def test_many_nodes_that_have_nothing_are_one_line(self) -> None:
+        host = regular(cores=2)
+        empty = {"cpus": CpuSet(), "memory_total_bytes": 0, "memory_free_bytes": 0, "hugepages": ()}
+        nodes = [replace(host.numa.nodes[0], id=node, **empty) for node in (2, 3, 4, 9)]  # type: ignore[arg-type]
+        gpu = replace(nodes[0], id=5, memory_total_bytes=96 << 30, memory_kind="gpu")
+        text = render_text(replace(host, numa=replace(host.numa, nodes=(*host.numa.nodes, *nodes[:3], gpu, nodes[3]))))
+        assert "NUMA nodes 2-4,9: no CPUs, no memory" in text
+        assert "NUMA node 5 · memory only" in text
+        assert "NUMA node 3" not in text
+
     def test_unknown_memory_is_no_bar_and_no_zero(self) -> None:
         host = regular(sockets=2, cores=2)
         dark = replace(host.numa.nodes[1], memory_total_bytes=None, memory_free_bytes=None, hugepages=None)
@@ -310,6 +340,10 @@ def device(address: str, *, node: int | None, kind: str = "network", **facts: ob
     known: dict[str, object] = dict.fromkeys(PciDevice.__slots__)
     known |= {"address": address, "kind": kind, "node": node, "driver": "mlx5_core", **facts}
     return PciDevice(**known)  # type: ignore[arg-type]
+
+
+def test_the_view_from_a_container_is_named() -> None:
+    assert "│ seen from a container (docker) " in render_text(machine("x86_64-docker-in-guest"))
 
 
 class TestHostileText:

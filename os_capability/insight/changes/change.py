@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeVar
 
 __all__ = ["CHANGED", "GAINED", "LOST", "Change", "altered"]
+
+_Value = TypeVar("_Value")
 
 GAINED, LOST, CHANGED = "gained", "lost", "changed"
 
@@ -28,9 +32,20 @@ class Change:
     detail: Mapping[str, object] = field(hash=False)
 
 
-def altered(code: str, subject: str, old: object, new: object) -> list[Change]:
-    """Give the change of one value, none where it is the same or either is not known."""
+def altered(
+    code: str,
+    subject: str,
+    old: _Value | None,
+    new: _Value | None,
+    *,
+    words: Callable[[_Value], str] = str,
+    where: Mapping[str, object] = MappingProxyType({}),
+) -> list[Change]:
+    """Give the change of one value, none where it is the same or either is not known.
+
+    `words` says a value to a person; `where` is what the detail names besides the values.
+    """
     if old is None or new is None or old == new:
         return []
-    message = f"{subject} {old} -> {new}"
-    return [Change(code=code, effect=CHANGED, message=message, detail={"old": old, "new": new})]
+    message = f"{subject} {words(old)} -> {words(new)}"
+    return [Change(code=code, effect=CHANGED, message=message, detail={**where, "old": old, "new": new})]

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 
 from os_capability.cpuset import CpuSet
 from os_capability.insight.changes.change import CHANGED, GAINED, LOST, Change, altered
-from os_capability.insight.wording import cpus_text, listed
+from os_capability.insight.vulnerability import is_open
 from os_capability.model import Cache, Cpu, Processor
 from os_capability.size import format_bytes
+from os_capability.wording import cpus_text, listed
 
 __all__ = ["cache_changes", "cpu_changes", "feature_changes", "model_changes", "placement_changes"]
 
@@ -62,10 +63,8 @@ def _switched(code: str, effect: str, verb: str, cpus: CpuSet) -> list[Change]:
 
 
 def _set_change(code: str, subject: str, old: CpuSet | None, new: CpuSet | None) -> list[Change]:
-    if old is None or new is None or old == new:
-        return []
-    message = f"{subject} {old or 'none'} -> {new or 'none'}"
-    return [Change(code=code, effect=CHANGED, message=message, detail={"old": str(old), "new": str(new)})]
+    lists = (None if cpus is None else str(cpus) for cpus in (old, new))
+    return altered(code, subject, *lists, words=lambda cpus: cpus or "none")
 
 
 def placement_changes(old: Cpu, new: Cpu, *, with_nodes: bool) -> list[Change]:
@@ -128,10 +127,7 @@ def _siblings(core_of: Mapping[int, int | None]) -> dict[int, tuple[int, ...]]:
 def _kind_changes(old: Cpu, new: Cpu, common: CpuSet) -> list[Change]:
     before = {kind.name: str(kind.cpus & common) for kind in old.kinds if kind.cpus & common}
     after = {kind.name: str(kind.cpus & common) for kind in new.kinds if kind.cpus & common}
-    if before == after:
-        return []
-    message = f"kinds of cores: {_kinds_text(before)} -> {_kinds_text(after)}"
-    return [Change(code="cpu-kinds-changed", effect=CHANGED, message=message, detail={"old": before, "new": after})]
+    return altered("cpu-kinds-changed", "kinds of cores:", before, after, words=_kinds_text)
 
 
 def _kinds_text(kinds: Mapping[str, str]) -> str:
@@ -193,16 +189,12 @@ def feature_changes(old: Cpu, new: Cpu) -> list[Change]:
         ]
     before, after = old.vulnerabilities or {}, new.vulnerabilities or {}
     for name in sorted(before.keys() & after.keys()):
-        if before[name] != after[name]:
-            message = f"vulnerability {name}: {before[name]} -> {after[name]}"
-            detail = {"name": name, "old": before[name], "new": after[name]}
-            code = _vulnerability_code(before[name], after[name])
-            changes.append(Change(code=code, effect=CHANGED, message=message, detail=detail))
+        code = _vulnerability_code(before[name], after[name])
+        changes += altered(code, f"vulnerability {name}:", before[name], after[name], where={"name": name})
     return changes
 
 
 def _vulnerability_code(before: str, after: str) -> str:
-    was_open, is_open = before.startswith("Vulnerable"), after.startswith("Vulnerable")
-    if was_open == is_open:
+    if is_open(before) == is_open(after):
         return "vulnerability-changed"
-    return "vulnerability-opened" if is_open else "vulnerability-closed"
+    return "vulnerability-opened" if is_open(after) else "vulnerability-closed"

@@ -18,7 +18,7 @@ def identity_changes(old: Host, new: Host) -> list[Change]:
     """Tell whether it is another machine, another boot, another name."""
     changes = []
     if _differ(old.machine_id, new.machine_id):
-        message = f"these are two different machines (machine id {old.machine_id} and {new.machine_id})"
+        message = f"another machine, or installed anew (machine id {old.machine_id} -> {new.machine_id})"
         detail: dict[str, object] = {"old": old.machine_id, "new": new.machine_id}
         changes.append(Change(code="different-machine", effect=CHANGED, message=message, detail=detail))
     elif _differ(old.boot_id, new.boot_id):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from os_capability.cpuset import CpuSet
 from os_capability.insight.changes.change import CHANGED, GAINED, LOST, Change, altered
-from os_capability.insight.wording import counted, cpus_text, listed
 from os_capability.model import Host, HugePages, NodeHugePages, NumaNode
 from os_capability.size import format_bytes
+from os_capability.wording import counted, cpus_text, listed
 
 __all__ = [
     "NodePairs",
@@ -60,30 +60,22 @@ def pair_nodes(old: Host, new: Host) -> NodePairs:
         gone=gone,
         new=added,
         both=tuple((before[node], after[node]) for node in sorted(before.keys() & after.keys())),
-        moved_cpus=(_cpus_of(gone) - new.cpu.online) | (_cpus_of(added) - old.cpu.online),
+        moved_cpus=(CpuSet.union(node.cpus for node in gone) - new.cpu.online)
+        | (CpuSet.union(node.cpus for node in added) - old.cpu.online),
     )
-
-
-def _cpus_of(nodes: Iterable[NumaNode]) -> CpuSet:
-    cpus = CpuSet()
-    for node in nodes:
-        cpus |= node.cpus
-    return cpus
 
 
 def memory_changes(old: Host, new: Host) -> list[Change]:
     """Tell what memory and swap the machine gained or lost."""
     before, after = old.memory, new.memory
     changes = _size_change("memory", "the machine", {}, before.total_bytes, after.total_bytes)
-    if before.swap_total_bytes != after.swap_total_bytes and None not in (
-        before.swap_total_bytes,
-        after.swap_total_bytes,
-    ):
-        words = [format_bytes(size) if size else "none" for size in (before.swap_total_bytes, after.swap_total_bytes)]
-        detail: dict[str, object] = {"old": before.swap_total_bytes, "new": after.swap_total_bytes}
-        message = f"swap {words[0]} -> {words[1]}"
-        changes.append(Change(code="swap-changed", effect=CHANGED, message=message, detail=detail))
-    return changes
+    return changes + altered(
+        "swap-changed", "swap", before.swap_total_bytes, after.swap_total_bytes, words=_size_or_none
+    )
+
+
+def _size_or_none(size: int) -> str:
+    return format_bytes(size) if size else "none"
 
 
 def _size_change(code: str, subject: str, where: dict[str, object], old: int | None, new: int | None) -> list[Change]:
@@ -97,7 +89,7 @@ def _size_change(code: str, subject: str, where: dict[str, object], old: int | N
 def _about(size: int) -> str:
     """Give a size without its drift, so that a DIMM of 16 GiB is said to be that and not 16.1 GiB."""
     whole = round(size / _GIB) * _GIB
-    return format_bytes(whole if whole and abs(size - whole) <= _drift(size) else size) if size else "none"
+    return _size_or_none(whole if whole and abs(size - whole) <= _drift(size) else size)
 
 
 def _drift(size: int) -> float:
@@ -141,13 +133,8 @@ def node_memory_changes(old: Host, new: Host, pairs: NodePairs) -> list[Change]:
         sizes = before.memory_total_bytes, after.memory_total_bytes
         if comparable and not new.numa.synthetic:
             changes += _size_change("node-memory", f"node {before.id}", where, *sizes)
-        kinds = altered(
-            "node-memory-kind-changed", f"memory of node {before.id}:", before.memory_kind, after.memory_kind
-        )
-        changes += [
-            Change(code=kind.code, effect=kind.effect, message=kind.message, detail={**where, **kind.detail})
-            for kind in kinds
-        ]
+        subject = f"memory of node {before.id}:"
+        changes += altered("node-memory-kind-changed", subject, before.memory_kind, after.memory_kind, where=where)
     return changes
 
 

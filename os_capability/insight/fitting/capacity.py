@@ -8,34 +8,38 @@ What counts:
   the isolated ones are used up.
 - Cores: a core of which only some CPUs are isolated gives single CPUs, never a whole core, because other work runs on
   its other threads.
-- Memory: that of nodes whose `memory_kind` is ``dram``. What a set S of nodes can give for certain is::
+- Memory: plain RAM. What a set S of nodes can give for certain is::
 
       max(free(S), available - room outside S)        never more than available, nor than the room of S
 
   A node's free memory excludes the page cache, of which the kernel tells only machine-wide how much can be reclaimed
   (`available`). The nodes outside S can hold no more of that than they have room: all their memory but huge page
-  pools. The rest must lie in S.
+  pools. The rest must lie in S. Where all memory lies in one node, the machine's own figures are that node's, because
+  some guests count a page on its node only when it is first used (Firecracker). Where several nodes count less than
+  the machine has, nobody knows yet on which of them the rest will be.
 - Huge pages: the free ones less all that are reserved, because the kernel does not tell on which nodes the reserved
   ones will be taken.
 
-Limits and affinity of the asking process do not shrink the machine.
+Limits and affinity of the asking process do not shrink the machine; they are noted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 from os_capability.cpuset import CpuSet
-from os_capability.model import Host, NumaNode, Processor
+from os_capability.insight.fitting.notes import notes_of
+from os_capability.model import Host, HugePages, NodeHugePages, NumaNode, Processor
 
-__all__ = ["THREAD_POLICIES", "Capacity", "Cores", "NodeCapacity", "NodeMemory", "ThreadPolicy", "capacity_of"]
+__all__ = ["THREAD_POLICIES", "Capacity", "Cores", "NodeCapacity", "ThreadPolicy", "UncountedMemory", "capacity_of"]
 
 ThreadPolicy = Literal["prefer", "require", "isolate"]
 THREAD_POLICIES: tuple[ThreadPolicy, ...] = ("prefer", "require", "isolate")
 
-_RAM = "dram"
+# Below this part of the machine's memory the nodes have not counted all of it; every other machine counts the same.
+_WHOLE_PER_CENT = 95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,7 @@ class NodeCapacity:
         cores: by kind of core (``None`` where all are alike) and thread policy.
         shared_cpus: the free CPUs that are not isolated.
         shared_count: how many these are.
+        has_plain_ram: whether it has plain RAM, or may have.
         memory_free_bytes: its free RAM, 0 where its memory is no RAM, ``None`` where that is unknown.
         memory_room_bytes: all its RAM outside huge page pools, with the same 0 and ``None``.
         cores_unknown: whether free CPUs do not tell their core, so that they are counted as no core's.
@@ -73,6 +78,7 @@ class NodeCapacity:
     shared_cpus: CpuSet
     shared_count: int
     cores_unknown: bool
+    has_plain_ram: bool
     memory_free_bytes: int | None
     memory_room_bytes: int | None
     free_pages: Mapping[int, int | None] | None = field(hash=False)
@@ -80,8 +86,8 @@ class NodeCapacity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NodeMemory:
-    """Memory that is not counted because it is no plain RAM, or not known to be."""
+class UncountedMemory:
+    """A node's memory that is not counted because it is no plain RAM, or not known to be."""
 
     node: int
     kind: str | None
@@ -97,20 +103,43 @@ class Capacity:
         kinds: of cores, the machine's own order; ``(None,)`` where all are alike.
         memory_available_bytes: machine-wide, ``None`` where unknown.
         memory_room_bytes: of all nodes of whatever kind, ``None`` where that of one is unknown.
+        nodeless_memory_bytes: memory of the machine that its nodes do not count yet; inside `memory_room_bytes`.
         reserved_pages: machine-wide, by page size in bytes; ``None`` is unknown.
         device_nodes: the NUMA node of each PCI device, by its address; ``None`` where the machine does not say.
         left_out: memory that is not counted.
         unplaced_cpus: online CPUs that are not counted because they lie in no node, or in several.
+        notes: what an answer does not consider, a sentence each.
     """
 
     nodes: tuple[NodeCapacity, ...]
     kinds: tuple[str | None, ...]
     memory_available_bytes: int | None
     memory_room_bytes: int | None
+    nodeless_memory_bytes: int
     reserved_pages: Mapping[int, int | None] = field(hash=False)
     device_nodes: Mapping[str, int | None] = field(hash=False)
-    left_out: tuple[NodeMemory, ...]
+    left_out: tuple[UncountedMemory, ...]
     unplaced_cpus: CpuSet
+    notes: tuple[str, ...]
+
+    def has_pages_of(self, size_bytes: int) -> bool:
+        """Tell whether the machine has, or may have, a pool of huge pages of a size."""
+        return size_bytes in self.reserved_pages or any(
+            node.free_pages is None or size_bytes in node.free_pages for node in self.nodes
+        )
+
+    def at_best(self) -> Capacity:
+        """Give the capacity if whatever nodes are asked had all the memory that no node counts yet, and all free."""
+        rooms = {node.id: (node.memory_room_bytes or 0) + self.nodeless_memory_bytes for node in self.nodes}
+        return replace(
+            self,
+            nodes=tuple(
+                replace(node, memory_free_bytes=rooms[node.id], memory_room_bytes=rooms[node.id])
+                if node.has_plain_ram
+                else node
+                for node in self.nodes
+            ),
+        )
 
 
 def capacity_of(host: Host, *, taken: CpuSet | None = None) -> Capacity:
@@ -121,17 +150,22 @@ def capacity_of(host: Host, *, taken: CpuSet | None = None) -> Capacity:
     for node, piece in _pieces(placed, host.cpu.isolated or CpuSet(), taken or CpuSet()):
         pieces[node].append(piece)
     kinds = _kinds(host, pieces.values())
-    rooms = [_room_bytes(node) for node in host.numa.nodes]
+    memory = _memory_by_node(host)
+    nodeless_bytes = _nodeless_bytes(host)
+    rooms = [of_node.room_bytes for of_node in memory.values()]
     known_rooms = [room for room in rooms if room is not None]
+    nodes = (_node(node, memory[node.id], pieces[node.id], kinds) for node in host.numa.nodes)
     return Capacity(
-        nodes=tuple(sorted((_node(node, pieces[node.id], kinds) for node in host.numa.nodes), key=_smaller_first)),
+        nodes=tuple(sorted(nodes, key=_smaller_first)),
         kinds=kinds,
         memory_available_bytes=host.memory.available_bytes,
-        memory_room_bytes=sum(known_rooms) if len(known_rooms) == len(rooms) else None,
+        memory_room_bytes=sum(known_rooms) + nodeless_bytes if len(known_rooms) == len(rooms) else None,
+        nodeless_memory_bytes=nodeless_bytes,
         reserved_pages={pool.size_bytes: pool.reserved for pool in host.memory.hugepages or ()},
         device_nodes=_device_nodes(host),
         left_out=tuple(_left_out(host.numa.nodes)),
         unplaced_cpus=host.cpu.online - CpuSet(cpu.id for cpu in placed),
+        notes=notes_of(host),
     )
 
 
@@ -166,7 +200,7 @@ def _kinds(host: Host, pieces: Iterable[Iterable[_Piece]]) -> tuple[str | None, 
     return tuple(kind for kind in ordered if kind in free) or (None,)
 
 
-def _node(node: NumaNode, pieces: list[_Piece], kinds: tuple[str | None, ...]) -> NodeCapacity:
+def _node(node: NumaNode, memory: _Memory, pieces: list[_Piece], kinds: tuple[str | None, ...]) -> NodeCapacity:
     shared = CpuSet()
     for piece in pieces:
         if not piece.isolated:
@@ -181,8 +215,9 @@ def _node(node: NumaNode, pieces: list[_Piece], kinds: tuple[str | None, ...]) -
         shared_cpus=shared,
         shared_count=len(shared),
         cores_unknown=any(not piece.core_known for piece in pieces),
-        memory_free_bytes=node.memory_free_bytes if _may_be_ram(node) else 0,
-        memory_room_bytes=_room_bytes(node) if _may_be_ram(node) else 0,
+        has_plain_ram=node.is_plain_ram and node.memory_total_bytes != 0,
+        memory_free_bytes=memory.free_bytes if node.is_plain_ram else 0,
+        memory_room_bytes=memory.room_bytes if node.is_plain_ram else 0,
         free_pages=_free_pages(node),
         distances=node.distances,
     )
@@ -205,24 +240,51 @@ def _cores(pieces: Iterable[_Piece], policy: ThreadPolicy) -> Cores:
     )
 
 
-def _may_be_ram(node: NumaNode) -> bool:
-    """Tell whether a node's memory is RAM, or nothing at all is known about it."""
-    return node.memory_kind == _RAM or (node.memory_kind is None and node.memory_total_bytes is None)
+class _Memory(NamedTuple):
+    """A node's memory that is free, and all of it outside huge page pools; ``None`` is unknown."""
+
+    free_bytes: int | None
+    room_bytes: int | None
 
 
-def _room_bytes(node: NumaNode) -> int | None:
-    """Give a node's memory outside huge page pools.
+def _memory_by_node(host: Host) -> dict[int, _Memory]:
+    memory = {
+        node.id: _Memory(node.memory_free_bytes, _room_bytes(node.memory_total_bytes, node.hugepages))
+        for node in host.numa.nodes
+    }
+    only, total_bytes = _only_node_with_memory(host), host.memory.total_bytes
+    if only is not None and only.is_plain_ram and total_bytes is not None:
+        pools = only.hugepages if only.hugepages is not None else host.memory.hugepages
+        memory[only.id] = _Memory(host.memory.free_bytes, _room_bytes(total_bytes, pools))
+    return memory
+
+
+def _only_node_with_memory(host: Host) -> NumaNode | None:
+    nodes = [node for node in host.numa.nodes if node.memory_total_bytes != 0]
+    return nodes[0] if len(nodes) == 1 else None
+
+
+def _nodeless_bytes(host: Host) -> int:
+    """Give how much memory of the machine none of its several nodes counts."""
+    counted = [node.memory_total_bytes for node in host.numa.nodes]
+    total, known = host.memory.total_bytes, [size for size in counted if size is not None]
+    if total is None or len(known) < len(counted) or _only_node_with_memory(host) is not None:
+        return 0
+    return total - sum(known) if 100 * sum(known) < _WHOLE_PER_CENT * total else 0
+
+
+def _room_bytes(total_bytes: int | None, pools: Iterable[NodeHugePages | HugePages] | None) -> int | None:
+    """Give the memory outside huge page pools.
 
     Where the pools are unknown that is too much, on the safe side: what lies outside the nodes in question counts.
     """
-    if node.memory_total_bytes is None:
+    if total_bytes is None:
         return None
-    pools = sum(pool.size_bytes * (pool.total or 0) for pool in node.hugepages or ())
-    return max(0, node.memory_total_bytes - pools)
+    return max(0, total_bytes - sum(pool.size_bytes * (pool.total or 0) for pool in pools or ()))
 
 
 def _free_pages(node: NumaNode) -> Mapping[int, int | None] | None:
-    if not _may_be_ram(node):
+    if not node.is_plain_ram:
         return {}
     return None if node.hugepages is None else {pool.size_bytes: pool.free for pool in node.hugepages}
 
@@ -239,7 +301,7 @@ def _device_nodes(host: Host) -> dict[str, int | None]:
     return {device.address: only if device.node is None else device.node for device in host.pci or ()}
 
 
-def _left_out(nodes: Iterable[NumaNode]) -> Iterator[NodeMemory]:
+def _left_out(nodes: Iterable[NumaNode]) -> Iterator[UncountedMemory]:
     for node in nodes:
-        if node.memory_total_bytes and node.memory_kind != _RAM:
-            yield NodeMemory(node=node.id, kind=node.memory_kind, size_bytes=node.memory_total_bytes)
+        if node.memory_total_bytes and not node.is_plain_ram:
+            yield UncountedMemory(node=node.id, kind=node.memory_kind, size_bytes=node.memory_total_bytes)

@@ -1,29 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which NUMA nodes take a demand, and what each of them gives.
 
-Of the sets of nodes that can take all of a demand, one of the fewest nodes is chosen; of those the one whose nodes lie
-nearest to each other; of those the one that leaves the least.
+Of the sets of nodes that can take all of a demand, one of the fewest nodes is chosen; of those one whose nodes lie near
+each other, though not always the nearest there is; of single nodes the smallest that has enough.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, islice
 
 from os_capability.cpuset import CpuSet
 from os_capability.insight.fitting.capacity import Capacity, NodeCapacity
 from os_capability.insight.fitting.demand import Demand
+from os_capability.insight.fitting.selection import Nodes, Selection
 from os_capability.insight.fitting.supply import Supply
 
 __all__ = ["NodeShare", "place"]
-
-Nodes = tuple[NodeCapacity, ...]
-
-# The largest that a firmware's table can hold; it also means "not reachable" (ACPI, System Locality Information Table).
-_UNKNOWN_DISTANCE = 255
-# To choose the nearest from: with more of them a machine of 128 nodes would be asked for a quarter of a second.
-_ENOUGH_SETS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,51 +42,14 @@ class NodeShare:
 def place(capacity: Capacity, demand: Demand, near: NodeCapacity | None) -> tuple[NodeShare, ...] | None:
     """Give what each node gives to `demand`, the first being `near` if given; ``None`` if there is no way."""
     supplies = [Supply(capacity, demand, kind) for kind in (capacity.kinds if demand.pcpus else capacity.kinds[:1])]
-    for size in range(1, min(demand.numa_nodes or len(capacity.nodes), len(capacity.nodes)) + 1):
-        for supply in supplies:
-            nodes = _nearest_set(supply, near, size)
+    most = min(demand.numa_nodes or len(capacity.nodes), len(capacity.nodes))
+    selections = [(supply, Selection(supply, near, most)) for supply in supplies]
+    for size in range(1, most + 1):
+        for supply, selection in selections:
+            nodes = selection.nodes(size)
             if nodes is not None:
                 return _share_out(supply, nodes)
     return None
-
-
-def _nearest_set(supply: Supply, near: NodeCapacity | None, size: int) -> Nodes | None:
-    seeds = supply.capacity.nodes if near is None else (near,)
-    if size == 1:
-        return next(((seed,) for seed in seeds if supply.meets((seed,))), None)
-    if size == len(supply.capacity.nodes):
-        every = (seeds[0], *_by_distance(supply.capacity.nodes, seeds[0]))
-        return every if supply.meets(every) else None
-    if not supply.may_meet((), size):
-        return None
-    grown = (_grown(supply, (seed,), _by_distance(supply.capacity.nodes, seed), size) for seed in seeds)
-    found = (nodes for nodes in grown if nodes is not None)
-    return min(islice(found, _ENOUGH_SETS), key=_spread, default=None)
-
-
-def _grown(supply: Supply, chosen: Nodes, others: Nodes, size: int) -> Nodes | None:
-    """Give the first set of `size` nodes, `chosen` and some of `others`, that can take the demand."""
-    if len(chosen) == size:
-        return chosen if supply.meets(chosen) else None
-    if not supply.may_meet(chosen, size - len(chosen)):
-        return None
-    for at, node in enumerate(others):
-        nodes = _grown(supply, (*chosen, node), others[at + 1 :], size)
-        if nodes is not None:
-            return nodes
-    return None
-
-
-def _by_distance(nodes: Nodes, seed: NodeCapacity) -> Nodes:
-    return tuple(sorted((node for node in nodes if node is not seed), key=lambda node: _distance(seed, node)))
-
-
-def _distance(one: NodeCapacity, other: NodeCapacity) -> int:
-    return (one.distances or {}).get(other.id, _UNKNOWN_DISTANCE)
-
-
-def _spread(nodes: Nodes) -> int:
-    return sum(_distance(one, other) for one, other in combinations(nodes, 2))
 
 
 def _share_out(supply: Supply, nodes: Nodes) -> tuple[NodeShare, ...]:

@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from os_capability.insight.fitting.capacity import Capacity, NodeCapacity
 from os_capability.insight.fitting.demand import Demand
 from os_capability.insight.fitting.supply import Sums, Supply
 
-__all__ = ["Shortage", "shortages"]
+__all__ = ["Shortage", "memory_shortage_unknown", "shortages"]
 
 Nodes = tuple[NodeCapacity, ...]
 
@@ -21,9 +21,11 @@ class Shortage:
 
     Attributes:
         constraint: ``pcpus``, ``vcpus``, ``memory_bytes`` or ``hugepages``, which is also the unit of the numbers.
-        free: how much there is on `nodes`, ``None`` where that is unknown.
+        free: how much there is on `nodes`, ``None`` where that is unknown; at most so much where nodes do not count all
+            of the machine's memory yet.
+        withheld: how much more is free there but not for this: isolated CPUs, or reserved huge pages.
         short: with so much more on these nodes the constraint would hold; ``None`` where that is unknown.
-        nodes: the ids of the nodes that come closest.
+        nodes: the ids of the nodes that come closest; empty where none has plain RAM, or huge pages of the size.
         alone: whether it fails whatever the rest of the demand is; else only together with the rest, on `nodes`.
         unknown_nodes: the ids of the nodes that do not tell the figure, and so might have it.
     """
@@ -31,6 +33,7 @@ class Shortage:
     constraint: str
     needed: int
     free: int | None
+    withheld: int
     short: int | None
     nodes: tuple[int, ...]
     alone: bool
@@ -50,12 +53,34 @@ def shortages(capacity: Capacity, demand: Demand, near: NodeCapacity | None) -> 
     if failing:
         return tuple(failing)
     together = [(nodes, _free(supply, nodes, pcpus=demand.pcpus)) for supply, nodes in candidates]
-    nodes, left = min(together, key=lambda pair: sum(needed[name] > number for name, number in pair[1].items()))
+    certain = [constraint for constraint in needed if not _unknown_nodes(capacity, demand, constraint)]
+    nodes, left = min(together, key=lambda pair: _failing(pair[1], needed, certain))
     return tuple(
         _shortage(capacity, demand, constraint, left[constraint], nodes, alone=False)
         for constraint, number in needed.items()
         if left[constraint] < number
     )
+
+
+def memory_shortage_unknown(capacity: Capacity, demand: Demand) -> Shortage:
+    """Give the shortage of a demand that fits only if memory that no node counts yet lies where it is needed."""
+    nodes = tuple(sorted(node.id for node in capacity.nodes if node.has_plain_ram))
+    return Shortage(
+        constraint="memory_bytes",
+        needed=demand.memory_bytes,
+        free=None,
+        withheld=0,
+        short=None,
+        nodes=nodes,
+        alone=True,
+        unknown_nodes=nodes,
+    )
+
+
+def _failing(free: dict[str, int], needed: dict[str, int], certain: Sequence[str]) -> tuple[int, int]:
+    """Give how many constraints fail for certain, and how many in all."""
+    failing = [constraint for constraint, number in needed.items() if number > free[constraint]]
+    return sum(constraint in certain for constraint in failing), len(failing)
 
 
 def _needed(demand: Demand) -> dict[str, int]:
@@ -67,10 +92,9 @@ def _needed(demand: Demand) -> dict[str, int]:
 def _free(supply: Supply, nodes: Nodes, *, pcpus: int) -> dict[str, int]:
     """Give what `nodes` have towards each constraint, when `pcpus` CPUs of theirs are dedicated."""
     sums = supply.sums(nodes)
-    dedicable = sums.isolated + sums.shared
-    used = supply.shared_used(nodes, max(0, min(pcpus, dedicable) - sums.isolated))
+    used = supply.shared_used(nodes, max(0, min(pcpus, sums.dedicable) - sums.dedicable_isolated))
     memory = "memory_bytes" if supply.demand.hugepage_size_bytes is None else "hugepages"
-    return {"pcpus": dedicable, "vcpus": sums.pool - used, memory: supply.memory(sums)}
+    return {"pcpus": sums.dedicable, "vcpus": sums.sharable - used, memory: supply.memory(sums)}
 
 
 def _candidates(capacity: Capacity, demand: Demand, near: NodeCapacity | None) -> Iterator[tuple[Supply, Nodes]]:
@@ -90,8 +114,8 @@ def _most(amount: Callable[[Sums], int], nodes: Iterable[NodeCapacity], supply: 
 
 # What dedicated CPUs, shared CPUs, and memory in its two terms are limited by.
 _AMOUNTS: tuple[Callable[[Sums], int], ...] = (
-    lambda sums: sums.isolated + sums.shared,
-    lambda sums: sums.pool,
+    lambda sums: sums.dedicable,
+    lambda sums: sums.sharable,
     lambda sums: sums.free,
     lambda sums: sums.room,
 )
@@ -103,11 +127,33 @@ def _shortage(capacity: Capacity, demand: Demand, constraint: str, free: int, no
         constraint=constraint,
         needed=needed,
         free=None if unknown else free,
+        withheld=0 if unknown else _withheld(capacity, demand, constraint, nodes),
         short=None if unknown else needed - free,
-        nodes=tuple(sorted(node.id for node in nodes)),
+        nodes=_counted_nodes(capacity, demand, constraint, nodes),
         alone=alone,
         unknown_nodes=unknown,
     )
+
+
+def _withheld(capacity: Capacity, demand: Demand, constraint: str, nodes: Nodes) -> int:
+    size = demand.hugepage_size_bytes
+    if constraint == "hugepages" and size is not None:
+        pages = sum((node.free_pages or {}).get(size) or 0 for node in nodes)
+        return min(pages, capacity.reserved_pages.get(size) or 0)
+    if constraint == "vcpus":
+        return sum(node.cores[kind, "prefer"].isolated_count for node in nodes for kind in capacity.kinds)
+    return 0
+
+
+def _counted_nodes(capacity: Capacity, demand: Demand, constraint: str, nodes: Nodes) -> tuple[int, ...]:
+    """Give the ids of those of `nodes` that count; none where the whole machine has no such memory."""
+    if constraint in ("memory_bytes", "hugepages"):
+        size = demand.hugepage_size_bytes
+        has_pages = size is None or capacity.has_pages_of(size)
+        if not has_pages or not any(node.has_plain_ram for node in capacity.nodes):
+            return ()
+        nodes = tuple(node for node in nodes if node.has_plain_ram) or nodes
+    return tuple(sorted(node.id for node in nodes))
 
 
 def _unknown_nodes(capacity: Capacity, demand: Demand, constraint: str) -> tuple[int, ...]:

@@ -15,22 +15,27 @@ __all__ = ["Sums", "Supply"]
 class Sums(NamedTuple):
     """What a set of nodes has in sum: each is the plain sum over its nodes.
 
-    `isolated` and `shared` are CPUs that can be dedicated, `pool` those that can be shared; `free` is free memory in
-    bytes, or free huge pages; `room` is memory outside huge page pools, in bytes.
+    The first three are CPUs: isolated and other ones that can be dedicated, and those that can be shared; `free` is
+    free memory in bytes, or free huge pages; `room` is memory outside huge page pools, in bytes.
     """
 
-    isolated: int
-    shared: int
-    pool: int
+    dedicable_isolated: int
+    dedicable_other: int
+    sharable: int
     free: int
     room: int
+
+    @property
+    def dedicable(self) -> int:
+        """How many CPUs can be dedicated."""
+        return self.dedicable_isolated + self.dedicable_other
 
     def plus(self, other: Sums) -> Sums:
         """Give the sums over both sets of nodes."""
         return Sums(
-            self.isolated + other.isolated,
-            self.shared + other.shared,
-            self.pool + other.pool,
+            self.dedicable_isolated + other.dedicable_isolated,
+            self.dedicable_other + other.dedicable_other,
+            self.sharable + other.sharable,
             self.free + other.free,
             self.room + other.room,
         )
@@ -88,29 +93,44 @@ class Supply:
         certain = sums.free if room is None else max(sums.free, available - (room - sums.room))
         return min(certain, available, sums.room)
 
+    def cpus_towards(self, nodes: Iterable[NodeCapacity], sums: Sums) -> tuple[int, ...]:
+        """Give how far the CPUs of `nodes`, `sums` in all, go towards the demand; what is beyond it does not count."""
+        pcpus, vcpus = self.demand.pcpus, self.demand.vcpus
+        if not vcpus:
+            return (min(sums.dedicable, pcpus),)
+        if not pcpus:
+            return (min(sums.sharable, vcpus),)
+        isolated = min(sums.dedicable_isolated, pcpus)
+        if self.demand.cpu_threads == "isolate":
+            return isolated, sums.sharable, *self._shared_core_sizes(nodes)[:pcpus]
+        return isolated, min(sums.dedicable_other, pcpus), min(sums.sharable, vcpus + pcpus)
+
     def shared_used(self, nodes: Iterable[NodeCapacity], wanted: int) -> int:
         """Give how many CPUs are lost to shared use when `wanted` that could be shared are dedicated on `nodes`."""
         if self.demand.cpu_threads != "isolate" or not wanted:
             return wanted
+        return sum(self._shared_core_sizes(nodes)[:wanted])
+
+    def _shared_core_sizes(self, nodes: Iterable[NodeCapacity]) -> list[int]:
         key = (self.kind, self.demand.cpu_threads)
-        return sum(sorted(len(core) for node in nodes for core in node.cores[key].shared)[:wanted])
+        return sorted(len(core) for node in nodes for core in node.cores[key].shared)
 
     def meets(self, nodes: Sequence[NodeCapacity]) -> bool:
         """Tell whether `nodes` can take the demand."""
         sums = self.sums(nodes)
-        wanted = max(0, self.demand.pcpus - sums.isolated)
+        wanted = max(0, self.demand.pcpus - sums.dedicable_isolated)
         return self._enough(sums, wanted, self.shared_used(nodes, wanted))
 
     def may_meet(self, nodes: Sequence[NodeCapacity], more: int) -> bool:
         """Tell whether `nodes` could take the demand with the best of everything of `more` further nodes."""
         sums = self.sums(nodes).plus(self._top(more))
-        wanted = max(0, self.demand.pcpus - sums.isolated)
+        wanted = max(0, self.demand.pcpus - sums.dedicable_isolated)
         return self._enough(sums, wanted, wanted)
 
     def _enough(self, sums: Sums, wanted: int, used: int) -> bool:
         return (
-            wanted <= sums.shared
-            and self.demand.vcpus <= sums.pool - used
+            wanted <= sums.dedicable_other
+            and self.demand.vcpus <= sums.sharable - used
             and self._wanted_memory <= (self.memory(sums) if self._wanted_memory else 0)
         )
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from os_capability.cpuset import CpuSet
 from os_capability.insight.hazards.rule import INFO, WARNING, Rule
-from os_capability.insight.wording import counted, cpus_text
+from os_capability.insight.vulnerability import has_gap, is_open
 from os_capability.model import Cpu, Host
+from os_capability.wording import counted, cpus_text
 
 __all__ = ["RULES"]
 
@@ -30,7 +31,9 @@ def _smt_is_switched_off(cpu: Cpu) -> bool:
     """Tell whether the offline CPUs are just the other threads of every core: that is meant, and even."""
     if cpu.smt.control not in ("off", "forceoff") or not cpu.offline:
         return False
-    return cpu.cores == cpu.threads and len(cpu.offline) % cpu.threads == 0
+    # On a hybrid machine one kind of core alone may have had other threads.
+    groups = {cpu.threads, *(len(kind.cpus) for kind in cpu.kinds)}
+    return cpu.cores == cpu.threads and any(len(cpu.offline) % cores == 0 for cores in groups)
 
 
 def _partial_smt(host: Host) -> Iterator[str]:
@@ -104,7 +107,13 @@ def _uneven_sockets(host: Host) -> Iterator[str]:
 
 def _vulnerable(host: Host) -> Iterator[str]:
     for name, text in sorted((host.cpu.vulnerabilities or {}).items()):
-        if text.startswith(("Vulnerable", "KVM: Vulnerable")):
+        if is_open(text):
+            yield f"{name}: {text}"
+
+
+def _incomplete_mitigations(host: Host) -> Iterator[str]:
+    for name, text in sorted((host.cpu.vulnerabilities or {}).items()):
+        if has_gap(text):
             yield f"{name}: {text}"
 
 
@@ -177,6 +186,14 @@ RULES = (
         " line; in a virtual machine the hypervisor must update and pass on the CPU features. Until then place no"
         " workloads of strangers side by side.",
         evidence=_vulnerable,
+    ),
+    Rule(
+        code="mitigation-incomplete",
+        severity=INFO,
+        summary="The mitigation of a CPU vulnerability leaves a part open",
+        advice="Where strangers run side by side: with SMT vulnerable give each of them whole cores, or switch SMT off;"
+        " for the other parts update microcode and kernel.",
+        evidence=_incomplete_mitigations,
     ),
     Rule(
         code="smt-off",

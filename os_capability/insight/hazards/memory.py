@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from os_capability.insight.hazards.rule import INFO, WARNING, Rule
-from os_capability.insight.wording import counted, listed
 from os_capability.model import Host, HugePages, NodeHugePages
 from os_capability.size import format_bytes
+from os_capability.wording import counted, listed
 
 __all__ = ["RULES"]
 
-_SCARCE_SHARE = 0.05
+# A large machine works well with a smaller share.
+_SCARCE_SHARE, _SCARCE_BYTES = 0.05, 8 << 30
 _SWAPPED_SHARE = 0.25
 _IDLE_SHARE = 0.5
 _UNBALANCED_SHARE = 0.1
@@ -23,8 +24,8 @@ def _exhausted(host: Host) -> Iterator[str]:
     if memory.total_bytes is None or memory.available_bytes is None:
         return
     # What the pools hold is spoken for, and no sign of want.
-    ordinary = memory.total_bytes - sum(pool.size_bytes * (pool.total or 0) for pool in memory.hugepages or ())
-    if memory.available_bytes < ordinary * _SCARCE_SHARE:
+    ordinary = memory.total_bytes - sum(pool.total_bytes or 0 for pool in memory.hugepages or ())
+    if memory.available_bytes < min(ordinary * _SCARCE_SHARE, _SCARCE_BYTES):
         yield f"{format_bytes(memory.available_bytes)} available of {format_bytes(ordinary)} outside huge pages"
 
 
@@ -88,7 +89,7 @@ def _idle_pools(host: Host) -> Iterator[str]:
     idle = [
         pool for pool in host.memory.hugepages or () if pool.total and pool.free == pool.total and not pool.reserved
     ]
-    idle_bytes = sum(pool.size_bytes * (pool.total or 0) for pool in idle)
+    idle_bytes = sum(pool.total_bytes or 0 for pool in idle)
     if total is not None and total * _IDLE_SHARE < idle_bytes <= total:
         named = listed([f"{pool.total} {_pages(pool)}" for pool in idle])
         yield f"{format_bytes(idle_bytes)} of {format_bytes(total)} in pools that nobody uses: {named}"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from os_capability.cpuset import CpuSet
 from os_capability.insight.hazards.rule import CRITICAL, WARNING, Rule
-from os_capability.insight.wording import counted, cpus_text, listed
 from os_capability.model import Host, NumaNode
 from os_capability.size import format_bytes
+from os_capability.wording import counted, cpus_text, listed, memory_text
 
 __all__ = ["RULES"]
 
@@ -38,7 +38,7 @@ def _unequal_memory(host: Host) -> Iterator[str]:
 
 
 def _plain_nodes(host: Host) -> list[NumaNode]:
-    return [node for node in host.numa.nodes if node.memory_kind in ("dram", None)]
+    return [node for node in host.numa.nodes if node.is_plain_ram]
 
 
 def _counts_are_whole(host: Host) -> bool:
@@ -65,10 +65,10 @@ def _nearest_memory(host: Host, node: NumaNode) -> str:
 
 def _special_memory(host: Host) -> Iterator[str]:
     for node in host.numa.nodes:
-        if node.memory_total_bytes and node.memory_kind not in ("dram", None):
+        if node.memory_total_bytes and not node.is_plain_ram:
             evidence = f" ({node.memory_kind_evidence})" if node.memory_kind_evidence else ""
-            kind = "memory of unknown kind" if node.memory_kind == "unknown" else f"{node.memory_kind.upper()} memory"
-            yield f"node {node.id}: {format_bytes(node.memory_total_bytes)} of {kind}{evidence}"
+            size = format_bytes(node.memory_total_bytes)
+            yield f"node {node.id}: {size} of {memory_text(node.memory_kind)}{evidence}"
 
 
 def _hidden_nodes(host: Host) -> Iterator[str]:
@@ -94,9 +94,9 @@ def _has_controller_in_each_socket(host: Host) -> bool:
 
 
 def _homeless_cpus(host: Host) -> Iterator[str]:
-    homes = [node.cpus for node in host.numa.nodes]
-    homeless = host.cpu.online - CpuSet(cpu for cpus in homes for cpu in cpus)
-    if homeless and any(homes):
+    placed = CpuSet.union(node.cpus for node in host.numa.nodes)
+    homeless = host.cpu.online - placed
+    if homeless and placed:
         yield f"{cpus_text(homeless)} in no node"
 
 
@@ -169,7 +169,8 @@ RULES = (
         code="numa-hidden",
         severity=WARNING,
         summary="The machine has several sockets and shows no NUMA nodes for them",
-        advice="Disable node interleaving in the firmware settings, and take numa=off off the kernel command line.",
+        advice="Disable node interleaving in the firmware settings (AMD EPYC: NPS1 or more instead of NPS0), and take"
+        " numa=off off the kernel command line.",
         evidence=_hidden_nodes,
     ),
     Rule(

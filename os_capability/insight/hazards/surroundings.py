@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from os_capability.cpuset import CpuSet
 from os_capability.insight.hazards.rule import CRITICAL, WARNING, Rule
-from os_capability.insight.wording import counted, cpus_text, listed
 from os_capability.model import Host, PciDevice
 from os_capability.size import format_bytes
+from os_capability.wording import counted, cpus_text, listed
 
 __all__ = ["RULES"]
 
@@ -126,7 +126,8 @@ RULES = (
         code="vf-without-iommu-group",
         severity=WARNING,
         summary="SR-IOV functions are not behind an IOMMU and cannot be passed to a virtual machine",
-        advice="Enable VT-d or AMD-Vi in the firmware settings and boot with intel_iommu=on (AMD: amd_iommu=on).",
+        advice="Enable the IOMMU in the firmware settings (VT-d, AMD-Vi, SMMU), boot Intel with intel_iommu=on as well,"
+        " and take iommu=off and amd_iommu=off off the kernel command line.",
         evidence=_ungrouped_functions,
     ),
     Rule(

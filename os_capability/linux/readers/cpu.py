@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the CPUs: which there are, caches, kinds, vulnerabilities."""
+"""Reads the CPUs: which there are, who made them, caches, kinds, vulnerabilities."""
 
 from __future__ import annotations
 
@@ -8,22 +8,15 @@ from typing import NamedTuple
 
 from os_capability.cpuset import CpuSet
 from os_capability.errors import SourceUnreadable, UnparsableText
-from os_capability.linux import arm, kinds, paths, sanity
-from os_capability.linux.cpuinfo import parse_processors
-from os_capability.linux.node import numbered
+from os_capability.linux import arm, core_kinds, paths, sanity
+from os_capability.linux.cpuinfo import CpuIdentity, parse_identity, parse_processors
 from os_capability.linux.readers.system import read_name
 from os_capability.linux.sources import Sources
-from os_capability.model import Cache, Smt
+from os_capability.linux.topology import Placement, join
+from os_capability.model import Cache, Cpu, CpuKind, Processor, Smt
+from os_capability.number import numbered, whole_number
 
-__all__ = [
-    "CpuSets",
-    "read_caches",
-    "read_cpu_sets",
-    "read_kinds",
-    "read_microcode",
-    "read_smt",
-    "read_vulnerabilities",
-]
+__all__ = ["CpuSets", "read_cpu", "read_cpu_sets", "read_identity", "read_kinds"]
 
 _NO_CPU = CpuSet()
 
@@ -56,9 +49,9 @@ def read_cpu_sets(sources: Sources, cpuinfo: str | None) -> CpuSets:
     if not online:
         online = _running(sources, cpuinfo)
         if not online:
-            raise SourceUnreadable(sources.root.name(paths.CPU), "neither it nor cpuinfo nor stat tells of any CPU")
+            raise SourceUnreadable(sources.root.shown(paths.CPU), "neither it nor cpuinfo nor stat tells of any CPU")
         sources.warn(
-            "cpu-sets-missing", f"{sources.root.name(paths.CPU_ONLINE)} is missing; the CPUs are those of proc"
+            "cpu-sets-missing", f"{sources.root.shown(paths.CPU_ONLINE)} is missing; the CPUs are those of proc"
         )
     for warning in sanity.check_cpu_sets(possible, present, online):
         sources.warn(warning.code, warning.message)
@@ -73,7 +66,7 @@ def read_cpu_sets(sources: Sources, cpuinfo: str | None) -> CpuSets:
 
 def _cpu_folders(sources: Sources) -> list[int]:
     try:
-        return numbered(sources.root.names(paths.CPU), "cpu")
+        return numbered(sources.root.entries(paths.CPU), "cpu")
     except SourceUnreadable as error:
         sources.refuse(error)
         return []
@@ -82,17 +75,76 @@ def _cpu_folders(sources: Sources) -> list[int]:
 def _running(sources: Sources, cpuinfo: str | None) -> CpuSet:
     if cpuinfo is not None:
         try:
-            listed = parse_processors(cpuinfo, sources.root.name(paths.CPUINFO))
+            listed = parse_processors(cpuinfo, sources.root.shown(paths.CPUINFO))
         except UnparsableText as error:
             sources.warn_of(error)
         else:
             if listed:
                 return CpuSet(row.cpu for row in listed)
     names = (line.partition(" ")[0] for line in (sources.text(paths.STAT) or "").splitlines())
-    return CpuSet(numbered(list(names), "cpu"))
+    return CpuSet(numbered(names, "cpu"))
 
 
-def read_caches(sources: Sources, online: CpuSet) -> tuple[Cache, ...] | None:
+def read_identity(sources: Sources, cpuinfo: str | None) -> CpuIdentity:
+    """Give who made the CPU, all unknown where a captured machine's cpuinfo is missing or makes no sense.
+
+    Raises:
+        UnparsableText: this is the live machine and it made no sense.
+    """
+    if cpuinfo is None:
+        return CpuIdentity()
+    try:
+        return parse_identity(cpuinfo, sources.root.shown(paths.CPUINFO))
+    except UnparsableText as error:
+        sources.refuse(error)
+        return CpuIdentity()
+
+
+def read_cpu(sources: Sources, sets: CpuSets, placement: Placement, identity: CpuIdentity, cpuinfo: str | None) -> Cpu:
+    """Join who made the CPUs and where they are with what else the kernel tells of them."""
+    online = placement.online
+    caches = _read_caches(sources, online)
+    kinds = read_kinds(sources, online, cpuinfo, caches)
+    topology = join(placement, {cpu: name for name, cpus in kinds for cpu in cpus})
+    present = sets.present | online
+    return Cpu(
+        vendor=identity.vendor,
+        model=identity.model,
+        family=identity.family,
+        # Where cpuinfo lacks it.
+        microcode=identity.microcode or read_name(sources, f"{paths.CPU}/cpu{online.first()}/microcode/version"),
+        flags=identity.flags,
+        possible=sets.possible,
+        present=present,
+        online=online,
+        offline=present - online,
+        isolated=sets.isolated,
+        nohz_full=sets.nohz_full,
+        sockets=topology.sockets,
+        cores=topology.cores,
+        threads=len(online),
+        smt=_read_smt(sources),
+        kinds=tuple(
+            CpuKind(name=name, cpus=cpus, threads_per_core=_threads_per_core(topology.processors, cpus))
+            for name, cpus in kinds
+        ),
+        processors=topology.processors,
+        caches=caches,
+        vulnerabilities=_read_vulnerabilities(sources),
+    )
+
+
+def _threads_per_core(processors: Sequence[Processor], cpus: CpuSet) -> int | None:
+    """Give the threads of each core among `cpus`; ``None`` where its cores differ or are not known."""
+    threads: dict[int | None, int] = {}
+    for processor in processors:
+        if processor.id in cpus:
+            threads[processor.core] = threads.get(processor.core, 0) + 1
+    counts = set(threads.values())
+    return counts.pop() if len(counts) == 1 and None not in threads else None
+
+
+def _read_caches(sources: Sources, online: CpuSet) -> tuple[Cache, ...] | None:
     """Read each physical cache once, from its lowest CPU; ``None`` where the kernel shows none."""
     caches: list[Cache] = []
     covered: dict[str, CpuSet] = {}
@@ -102,7 +154,7 @@ def read_caches(sources: Sources, online: CpuSet) -> tuple[Cache, ...] | None:
         if covered and all(cpu in cpus for cpus in covered.values()):
             continue
         folder = f"{paths.CPU}/cpu{cpu}/cache"
-        names = tuple(sorted(name for name in sources.names(folder) if name.startswith("index")))
+        names = tuple(sorted(name for name in sources.entries(folder) or () if name.startswith("index")))
         if names not in numbered_alike:
             numbered_alike[names] = _cache_kinds(sources, folder, names)
         for name, (level, kind) in numbered_alike[names].items():
@@ -118,10 +170,10 @@ def read_caches(sources: Sources, online: CpuSet) -> tuple[Cache, ...] | None:
 def _cache_kinds(sources: Sources, folder: str, names: Sequence[str]) -> dict[str, tuple[int, str]]:
     found = {}
     for name in names:
-        level = (sources.text(f"{folder}/{name}/level") or "").strip("\0 \n")
+        level = whole_number((sources.text(f"{folder}/{name}/level") or "").strip("\0 \n"), 2)
         kind = read_name(sources, f"{folder}/{name}/type")
-        if kind is not None and level.isascii() and level.isdigit() and len(level) <= 2:
-            found[name] = (int(level), kind)
+        if kind is not None and level is not None:
+            found[name] = (level, kind)
     return found
 
 
@@ -130,11 +182,11 @@ def _sharing(sources: Sources, folder: str) -> CpuSet:
 
 
 def _cache_size(text: str | None) -> int | None:
-    number = (text or "").strip("\0 \n").removesuffix("K")
-    return int(number) * 1024 if number.isascii() and number.isdigit() and len(number) <= 12 and int(number) else None
+    kilobytes = whole_number((text or "").strip("\0 \n").removesuffix("K"), 12)
+    return kilobytes * 1024 if kilobytes else None
 
 
-def read_smt(sources: Sources) -> Smt:
+def _read_smt(sources: Sources) -> Smt:
     """Read the kernel's SMT switch (since Linux 4.19)."""
     active = sources.text(paths.SMT_ACTIVE) or ""
     return Smt(
@@ -145,19 +197,19 @@ def read_smt(sources: Sources) -> Smt:
 
 def read_kinds(
     sources: Sources, online: CpuSet, cpuinfo: str | None, caches: Sequence[Cache] | None
-) -> list[kinds.Kind]:
+) -> list[core_kinds.Kind]:
     """Read the kinds of cores, strongest first; none where all are alike."""
     performance = sources.cpus(paths.PMU_PERFORMANCE)
     if performance:
-        others = (("efficiency", paths.PMU_EFFICIENCY), ("low-power", paths.PMU_LOW_POWER))
-        return kinds.by_pmu({"performance": performance} | {name: sources.cpus(path) for name, path in others}, online)
+        weaker = {"efficiency": sources.cpus(paths.PMU_EFFICIENCY), "low-power": sources.cpus(paths.PMU_LOW_POWER)}
+        return core_kinds.by_pmu({"performance": performance, **weaker}, online)
     parts = _parts(sources, online, cpuinfo or "")
     if parts is not None:
         return _kinds_by_part(sources, parts)
     capacities = _capacities(sources, online)
     if capacities is not None:
-        return kinds.by_capacity(capacities)
-    return _kinds_by_first_caches(sources, kinds.by_first_caches(caches or (), online))
+        return core_kinds.by_capacity(capacities)
+    return _kinds_by_first_caches(sources, core_kinds.by_first_caches(caches or (), online))
 
 
 def _parts(sources: Sources, online: CpuSet, cpuinfo: str) -> dict[int, tuple[str, str]] | None:
@@ -174,11 +226,11 @@ def _parts(sources: Sources, online: CpuSet, cpuinfo: str) -> dict[int, tuple[st
     return found
 
 
-def _kinds_by_part(sources: Sources, parts: Mapping[int, tuple[str, str]]) -> list[kinds.Kind]:
+def _kinds_by_part(sources: Sources, parts: Mapping[int, tuple[str, str]]) -> list[core_kinds.Kind]:
     models = {cpu: arm.model(*part) or part[1] for cpu, part in parts.items()}
     one_of_each = {model: cpu for cpu, model in models.items()}
     capacities = {model: sources.count(f"{paths.CPU}/cpu{cpu}/cpu_capacity") for model, cpu in one_of_each.items()}
-    return kinds.by_part(models, {model: number for model, number in capacities.items() if number is not None})
+    return core_kinds.by_part(models, {model: number for model, number in capacities.items() if number is not None})
 
 
 def _capacities(sources: Sources, online: CpuSet) -> dict[int, int] | None:
@@ -191,7 +243,7 @@ def _capacities(sources: Sources, online: CpuSet) -> dict[int, int] | None:
     return found
 
 
-def _kinds_by_first_caches(sources: Sources, groups: Sequence[CpuSet]) -> list[kinds.Kind]:
+def _kinds_by_first_caches(sources: Sources, groups: Sequence[CpuSet]) -> list[core_kinds.Kind]:
     """Name the groups by what the firmware ranks higher: captures and guests lack the PMUs, not the caches."""
     ranked = [(sources.count(f"{paths.CPU}/cpu{cpus.first()}/acpi_cppc/highest_perf"), cpus) for cpus in groups]
     ranks = [rank for rank, _ in ranked if rank is not None]
@@ -199,16 +251,11 @@ def _kinds_by_first_caches(sources: Sources, groups: Sequence[CpuSet]) -> list[k
         return []
     strongest_first = sorted(ranked, key=lambda item: item[0] or 0, reverse=True)
     names = ("performance", "efficiency")
-    return [kinds.Kind(name, cpus) for name, (_, cpus) in zip(names, strongest_first, strict=True)]
+    return [core_kinds.Kind(name, cpus) for name, (_, cpus) in zip(names, strongest_first, strict=True)]
 
 
-def read_microcode(sources: Sources, cpu: int) -> str | None:
-    """Read the microcode revision of a CPU, where ``/proc/cpuinfo`` lacks it."""
-    return read_name(sources, f"{paths.CPU}/cpu{cpu}/microcode/version")
-
-
-def read_vulnerabilities(sources: Sources) -> dict[str, str] | None:
+def _read_vulnerabilities(sources: Sources) -> dict[str, str] | None:
     """Read what the kernel says of each known vulnerability (since Linux 4.15)."""
-    names = sorted(sources.names(paths.VULNERABILITIES))
+    names = sorted(sources.entries(paths.VULNERABILITIES) or ())
     texts = {name: read_name(sources, f"{paths.VULNERABILITIES}/{name}") for name in names}
     return {name: text for name, text in texts.items() if text is not None} or None

@@ -87,5 +87,5 @@ def _affinity(sources: Sources) -> CpuSet | None:
     try:
         return None if listed is None else CpuSet.parse_list(listed)
     except InvalidCpuSet as error:
-        sources.warn("text-unparsable", f"{sources.root.name(paths.SELF_STATUS)}: {error}")
+        sources.warn("text-unparsable", f"{sources.root.shown(paths.SELF_STATUS)}: {error}")
         return None

@@ -24,7 +24,7 @@ def read_meminfo(sources: Sources) -> dict[str, int]:
     if text is None:
         return {}
     try:
-        return parse_memory(text, sources.root.name(paths.MEMINFO))
+        return parse_memory(text, sources.root.shown(paths.MEMINFO))
     except UnparsableText as error:
         sources.refuse(error)
         return {}
@@ -54,7 +54,7 @@ def read_memory(sources: Sources, meminfo: dict[str, int]) -> Memory:
 def _read_pools(sources: Sources, meminfo: dict[str, int]) -> tuple[HugePages, ...] | None:
     """Read every size's pool; kernels before 2.6.27 tell of the default size only, in meminfo."""
     pools = []
-    for folder in sources.names(paths.HUGEPAGES):
+    for folder in sources.entries(paths.HUGEPAGES) or ():
         size = parse_pool_size(folder)
         if size is not None:
             pools.append(

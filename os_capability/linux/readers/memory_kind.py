@@ -9,9 +9,9 @@ from dataclasses import replace
 from os_capability.linux import memory_kind, paths
 from os_capability.linux.cpuinfo import CpuIdentity
 from os_capability.linux.memory_kind import DaxDevice, MemoryKind, NodeMemory
-from os_capability.linux.node import numbered
 from os_capability.linux.sources import Sources
 from os_capability.model import NumaNode
+from os_capability.number import numbered
 
 __all__ = ["with_memory_kinds"]
 
@@ -39,7 +39,7 @@ def _read_memory(sources: Sources, nodes: Sequence[NumaNode]) -> dict[int, NodeM
 
 def _read_node(sources: Sources, node: NumaNode, regions: Mapping[int, str]) -> NodeMemory:
     folder = f"{paths.NODE}/node{node.id}"
-    names = [] if node.cpus else sources.names(folder)
+    names = () if node.cpus else sources.entries(folder) or ()
     return NodeMemory(
         total_bytes=node.memory_total_bytes or 0,
         # A CPU that is off is not among the node's CPUs, but is one all the same.
@@ -61,12 +61,12 @@ def _read_bandwidth(sources: Sources, folder: str) -> int | None:
 def _read_dax(sources: Sources) -> dict[int, tuple[DaxDevice, ...]]:
     """Read the DAX devices that the kernel uses as memory, by node; the others are files to programs, not memory."""
     found: dict[int, tuple[DaxDevice, ...]] = {}
-    for name in sorted(sources.names(paths.DAX_DEVICES)):
+    for name in sorted(sources.entries(paths.DAX_DEVICES) or ()):
         folder = f"{paths.DAX_DEVICES}/{name}"
-        driver = sources.root.link(f"{folder}/driver")
+        driver = sources.link(f"{folder}/driver")
         target = memory_kind.parse_number(sources.text(f"{folder}/target_node"))
         if target is not None and driver is not None and driver.endswith("/kmem"):
-            medium = memory_kind.dax_medium(sources.root.link(folder) or "")
+            medium = memory_kind.dax_medium(sources.link(folder) or "")
             size = memory_kind.parse_number(sources.text(f"{folder}/size"))
             found[target] = (*found.get(target, ()), DaxDevice(name, medium, size))
     return found
@@ -75,7 +75,7 @@ def _read_dax(sources: Sources) -> dict[int, tuple[DaxDevice, ...]]:
 def _read_gpus(sources: Sources) -> dict[int, str]:
     """Read the NVIDIA GPUs whose memory is a node's: node -> PCI address."""
     found = {}
-    for address in sorted(sources.names(paths.NVIDIA_GPUS)):
+    for address in sorted(sources.entries(paths.NVIDIA_GPUS) or ()):
         node = memory_kind.parse_gpu_node(sources.text(f"{paths.NVIDIA_GPUS}/{address}/numa_status") or "")
         if node is not None:
             found[node] = address
@@ -87,7 +87,7 @@ def _read_cxl_regions(sources: Sources) -> dict[int, str]:
 
     Those that the firmware has set up as ordinary memory have no DAX device; their addresses alone tell of their node.
     """
-    names = [name for name in sources.names(paths.CXL_DEVICES) if name.startswith("region")]
+    names = [name for name in sources.entries(paths.CXL_DEVICES) or () if name.startswith("region")]
     block_size = memory_kind.parse_number(sources.text(paths.MEMORY_BLOCK_SIZE), 16) if names else None
     if not block_size:
         return {}

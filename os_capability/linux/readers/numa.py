@@ -15,6 +15,7 @@ from os_capability.linux.node import parse_distances
 from os_capability.linux.sources import Sources
 from os_capability.linux.topology import Placement
 from os_capability.model import Memory, NodeHugePages, NumaNode, NumaTopology
+from os_capability.whole_machine import whole_machine
 
 __all__ = ["read_topology", "refresh_topology"]
 
@@ -23,12 +24,12 @@ def read_topology(sources: Sources, placement: Placement, memory: Memory, identi
     """Read the nodes; a machine that tells of none has one, node 0, with everything."""
     node_cpus = placement.node_cpus
     if not node_cpus:
-        return NumaTopology(synthetic=True, nodes=(_whole_machine(placement.online, memory),))
+        return whole_machine(placement.online, memory)
     node_ids = sorted(node_cpus)
     nodes = []
     for node in node_ids:
         folder = f"{paths.NODE}/node{node}"
-        pools = sources.names(f"{folder}/hugepages")
+        pools = sources.entries(f"{folder}/hugepages") or ()
         sizes = sorted(size for size in map(parse_pool_size, pools) if size is not None)
         distances = sources.text(f"{folder}/distance")
         table = None if distances is None else parse_distances(distances, node_ids)
@@ -37,7 +38,7 @@ def read_topology(sources: Sources, placement: Placement, memory: Memory, identi
 
 
 def _with_memory_kinds(sources: Sources, nodes: Sequence[NumaNode], identity: CpuIdentity) -> tuple[NumaNode, ...]:
-    if sources.names(paths.DAX_DEVICES) or any(node.memory_total_bytes and not node.cpus for node in nodes):
+    if sources.entries(paths.DAX_DEVICES) or any(node.memory_total_bytes and not node.cpus for node in nodes):
         # Few machines have memory that is anything but RAM; the others need not load what judges it.
         from os_capability.linux.readers.memory_kind import with_memory_kinds
 
@@ -51,7 +52,7 @@ def _with_memory_kinds(sources: Sources, nodes: Sequence[NumaNode], identity: Cp
 def refresh_topology(sources: Sources, topology: NumaTopology, memory: Memory) -> NumaTopology:
     """Read again what moves by itself; CPUs, distances, kinds of memory and the sizes of huge pages there are stay."""
     if topology.synthetic:
-        return NumaTopology(synthetic=True, nodes=(_whole_machine(topology.nodes[0].cpus, memory),))
+        return whole_machine(topology.nodes[0].cpus, memory)
     nodes = []
     for node in topology.nodes:
         sizes = [pool.size_bytes for pool in node.hugepages or ()]
@@ -101,21 +102,3 @@ def _default_pools(meminfo: Mapping[str, int], memory: Memory) -> tuple[NodeHuge
     default_size = memory.hugepages[0].size_bytes if memory.hugepages and len(memory.hugepages) == 1 else None
     pool = node_default_pool(meminfo, default_size)
     return None if pool is None else (pool,)
-
-
-def _whole_machine(online: CpuSet, memory: Memory) -> NumaNode:
-    pools = memory.hugepages
-    return NumaNode(
-        id=0,
-        cpus=online,
-        memory_total_bytes=memory.total_bytes,
-        memory_free_bytes=memory.free_bytes,
-        memory_kind="dram" if memory.total_bytes else None,
-        memory_kind_evidence="the kernel tells of no nodes" if memory.total_bytes else None,
-        hugepages=None
-        if pools is None
-        else tuple(
-            NodeHugePages(size_bytes=p.size_bytes, total=p.total, free=p.free, surplus=p.surplus) for p in pools
-        ),
-        distances=None,
-    )

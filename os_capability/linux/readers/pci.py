@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from os_capability.errors import SourceMissing, SourceUnreadable
 from os_capability.linux import paths, pci
 from os_capability.linux.sources import Sources
 from os_capability.model import PciDevice
 
-__all__ = ["read_pci"]
+__all__ = ["read_pci", "read_pci_addresses"]
 
 _parse_id = partial(pci.parse_hexadecimal, digits=4)
 _parse_class = partial(pci.parse_hexadecimal, digits=6)
@@ -18,25 +17,26 @@ _parse_class = partial(pci.parse_hexadecimal, digits=6)
 
 def read_pci(sources: Sources) -> tuple[PciDevice, ...] | None:
     """Read every PCI function, by ascending address; ``None`` where the machine shows no PCI bus."""
-    try:
-        names = sources.root.names(paths.PCI_DEVICES)
-    except SourceMissing:
+    addresses = read_pci_addresses(sources)
+    if addresses is None:
         return None
-    except SourceUnreadable as error:
-        sources.warn_of(error)
-        return None
-    addresses = sorted(filter(pci.is_address, names), key=pci.address_order)
     devices = [_read_device(sources, address) for address in addresses]
     if sources.root.is_live:
         # Half of a device that was unplugged while we read is no device.
-        return tuple(device for device in devices if sources.root.exists(f"{paths.PCI_DEVICES}/{device.address}"))
+        return tuple(device for device in devices if sources.exists(f"{paths.PCI_DEVICES}/{device.address}"))
     return tuple(devices)
+
+
+def read_pci_addresses(sources: Sources) -> list[str] | None:
+    """Read which PCI functions there are, ascending; ``None`` where the machine shows no PCI bus."""
+    names = sources.entries(paths.PCI_DEVICES)
+    return None if names is None else sorted(filter(pci.is_address, names), key=pci.address_order)
 
 
 def _read_device(sources: Sources, address: str) -> PciDevice:
     folder = f"{paths.PCI_DEVICES}/{address}"
     ids = _read_ids(sources, folder)
-    physical_function = pci.parse_physical_function(sources.root.link(f"{folder}/physfn"))
+    physical_function = pci.parse_physical_function(sources.link(f"{folder}/physfn"))
     total_vfs = None if physical_function else sources.count(f"{folder}/sriov_totalvfs")
     return PciDevice(
         address=address,
@@ -50,7 +50,7 @@ def _read_device(sources: Sources, address: str) -> PciDevice:
         sriov_total_vfs=total_vfs,
         sriov_num_vfs=None if total_vfs is None else sources.count(f"{folder}/sriov_numvfs"),
         driver=ids.driver,
-        iommu_group=pci.parse_iommu_group(sources.root.link(f"{folder}/iommu_group")),
+        iommu_group=pci.parse_iommu_group(sources.link(f"{folder}/iommu_group")),
     )
 
 
@@ -59,7 +59,7 @@ def _read_ids(sources: Sources, folder: str) -> pci.PciIds:
     ids = sources.parsed(f"{folder}/uevent", pci.parse_uevent) or pci.PciIds()
     if ids.vendor_id is not None and ids.class_id is not None:
         return ids
-    driver = sources.root.link(f"{folder}/driver")
+    driver = sources.link(f"{folder}/driver")
     return pci.PciIds(
         vendor_id=ids.vendor_id or sources.parsed(f"{folder}/vendor", _parse_id),
         product_id=ids.product_id or sources.parsed(f"{folder}/device", _parse_id),

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from os_capability.linux import paths, system
+from os_capability.linux import paths, system, virtualization
+from os_capability.linux.container import ContainerView, container_view
 from os_capability.linux.sources import Sources
 from os_capability.model import System
 
-__all__ = ["read_name", "read_system", "refresh_system"]
+__all__ = ["is_control_domain", "read_name", "read_system", "refresh_system"]
 
 
 def read_name(sources: Sources, path: str) -> str | None:
@@ -57,43 +58,59 @@ def _architecture(sources: Sources) -> str | None:
     return os.uname().machine if name is None and sources.root.is_live else name
 
 
+def is_control_domain(sources: Sources) -> bool:
+    """Tell whether this is Xen's domain 0, whose CPUs say ``hypervisor`` though it is no guest."""
+    if not sources.exists(paths.HYPERVISOR_TYPE):
+        return False
+    return virtualization.is_control_domain(sources.text(paths.XEN_FEATURES), sources.text(paths.XEN_CAPABILITIES))
+
+
 def _virtualization(sources: Sources, flags: Sequence[str]) -> str | None:
+    if is_control_domain(sources):
+        return None
     dmi = (sources.text(path) or "" for path in (paths.DMI_VENDOR, paths.DMI_PRODUCT))
-    return system.virtualization(
+    return virtualization.hypervisor(
         hypervisor_type=sources.text(paths.HYPERVISOR_TYPE),
         clocksources=sources.text(paths.CLOCKSOURCES),
         dmi=" ".join(dmi),
         sysinfo=sources.text(paths.SYSINFO) or "",
         device_tree=sources.text(paths.DEVICE_TREE_HYPERVISOR) or "",
+        power_hypervisor=_power_hypervisor(sources),
         flags=flags,
     )
 
 
+def _power_hypervisor(sources: Sources) -> str | None:
+    """Give what a POWER guest's device tree shows; QEMU gives its guests a partition's name as well."""
+    if sources.exists(paths.DEVICE_TREE_QEMU):
+        return "qemu"
+    return "powervm" if sources.exists(paths.DEVICE_TREE_PARTITION) else None
+
+
 def _users(sources: Sources) -> int | None:
     """Count the login sessions that systemd knows; ``None`` without it."""
-    if not sources.root.exists(paths.LOGIN_SESSIONS):
+    sessions = sources.entries(paths.LOGIN_SESSIONS)
+    if sessions is None:
         return None
-    sessions = (name for name in sources.names(paths.LOGIN_SESSIONS) if "." not in name)
-    texts = (sources.text(f"{paths.LOGIN_SESSIONS}/{name}") or "" for name in sessions)
+    texts = (sources.text(f"{paths.LOGIN_SESSIONS}/{name}") or "" for name in sessions if "." not in name)
     return sum("\nCLASS=user\n" in text for text in texts)
 
 
-def _container_view(sources: Sources, kernel: str | None) -> system.ContainerView | None:
-    root = sources.root
+def _container_view(sources: Sources, kernel: str | None) -> ContainerView | None:
     # In a mounted /proc of another PID namespace `self` is a link, and not to us; in a capture it is a folder.
-    self_is_us = root.is_live or root.link(paths.SELF) is None
+    self_is_us = sources.root.is_live or sources.link(paths.SELF) is None
     marks = (("docker", paths.DOCKER_MARK), ("podman", paths.PODMAN_MARK))
-    view = system.container_view(
+    view = container_view(
         managers={path: read_name(sources, path) for path in (paths.CONTAINER_MANAGER, paths.HOST_CONTAINER_MANAGER)},
         init_cgroup=sources.text(paths.INIT_CGROUP),
         mountinfo=sources.text(paths.SELF_MOUNTINFO) if self_is_us else None,
-        pid_namespace=root.link(paths.SELF_PID_NAMESPACE) if self_is_us else None,
+        pid_namespace=sources.link(paths.SELF_PID_NAMESPACE) if self_is_us else None,
         kernel=kernel,
-        marks=[engine for engine, path in marks if root.exists(path)],
+        marks=[engine for engine, path in marks if sources.exists(path)],
     )
     if view is None:
         return None
     if view.manager == "lxc":
         made_by = (("lxd", paths.LXD_MARK), ("incus", paths.INCUS_MARK))
-        view = view._replace(manager=next((name for name, path in made_by if root.exists(path)), "lxc"))
+        view = view._replace(manager=next((name for name, path in made_by if sources.exists(path)), "lxc"))
     return view

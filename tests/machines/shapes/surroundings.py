@@ -196,10 +196,33 @@ def docker_in_guest() -> Machine:
     )
 
 
+def xen_dom0() -> Machine:
+    cpus = grid(cores=4)
+    xen = "sys/hypervisor"
+    return Machine(
+        name="x86_64-xen-dom0",
+        why="Domain 0 of Xen: sysfs and the clock say Xen and every CPU says hypervisor, and yet it is no guest.\n"
+        "It has the machine's devices; bit 11 of the features tells it from the domains beside it.",
+        flags=(*X86_FLAGS, "hypervisor"),
+        cpus=cpus,
+        caches=standard_caches(cpus),
+        nodes=even_nodes(1),
+        memory=Memory(available_kb=3_100_000),
+        smt_control="notsupported",
+        extra={
+            f"{xen}/type": "xen\n",
+            f"{xen}/properties/features": "00002f05\n",
+            "proc/xen/capabilities": "control_d\n",
+            "sys/devices/system/clocksource/clocksource0/available_clocksource": "tsc xen \n",
+        },
+    )
+
+
 SHAPES = (
     cgroup2_nested(),
     cgroup1(),
     docker_in_guest(),
+    xen_dom0(),
     old_kernel(),
     no_meminfo(),
     proc_only(),

@@ -52,6 +52,11 @@ def test_a_guest_names_its_hypervisor(name: str, hypervisor: str | None) -> None
     assert DarwinDriver(RecordedPrograms(MAC[name])).collect().system.virtualization == hypervisor
 
 
+@pytest.mark.parametrize(("name", "architecture"), [("m1", "arm64"), ("intel", "x86_64")])
+def test_the_architecture_is_asked_for_by_its_name(name: str, architecture: str) -> None:
+    assert DarwinDriver(RecordedPrograms(MAC[name])).collect().system.architecture == architecture
+
+
 def test_a_guest_of_an_unknown_hypervisor_is_a_guest() -> None:
     programs = RecordedPrograms(MAC["guest"])
     programs.change("sysctl", "VirtualMac2,1", "Other1,1")

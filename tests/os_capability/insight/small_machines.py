@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from os_capability import CpuSet, Host, collect
-from os_capability.model import CpuKind, HugePages, NodeHugePages, NumaNode, PciDevice, Processor
+from os_capability.model import CpuKind, HugePages, Limits, NodeHugePages, NumaNode, PciDevice, Processor
 from tests.os_capability.conftest import HOSTS
 
 
@@ -39,10 +39,13 @@ def machine(
     isolated: str = "",
     offline: str = "",
     available: int | None = None,
+    total: int | None = None,
     reserved: Mapping[int, int | None] | None = None,
     devices: Mapping[str, int | None] | None = None,
 ) -> Host:
-    """Give a host with nodes 0, 1 ...; all memory that is free is available unless said otherwise."""
+    """Give a host with nodes 0, 1 ...; all memory is counted on a node, and what is free is available, unless said
+    otherwise.
+    """
     off = CpuSet.parse_list(offline)
     processors = tuple(_processors(nodes, off))
     online = CpuSet(cpu.id for cpu in processors if cpu.online)
@@ -61,6 +64,13 @@ def machine(
         ),
     )
     free = sum(node.free or 0 for node in nodes)
+    totals = [node.total for node in nodes if node.total is not None]
+    memory = replace(
+        _TEMPLATE.memory,
+        total_bytes=sum(totals) if total is None and len(totals) == len(nodes) else total,
+        free_bytes=free,
+        available_bytes=free if available is None else available,
+    )
     sizes = sorted({size for node in nodes for size in node.pages})
     pools = tuple(
         HugePages(size_bytes=size, total=None, free=None, reserved=(reserved or {}).get(size, 0), surplus=0)
@@ -69,12 +79,13 @@ def machine(
     return replace(
         _TEMPLATE,
         cpu=cpu,
-        memory=replace(_TEMPLATE.memory, available_bytes=free if available is None else available, hugepages=pools),
+        memory=replace(memory, hugepages=pools),
         numa=replace(
             _TEMPLATE.numa,
             synthetic=False,
             nodes=tuple(_node(at, node, cpu.processors) for at, node in enumerate(nodes)),
         ),
+        limits=Limits(),
         pci=tuple(_device(address, node) for address, node in (devices or {}).items()),
     )
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
@@ -78,6 +78,11 @@ HAZARDS: dict[str, tuple[Variant, str, Variant]] = {
         "mds: Vulnerable: no microcode",
         cpu(vulnerabilities={"mds": "Mitigation: Clear CPU buffers; SMT vulnerable"}),
     ),
+    "mitigation-incomplete": (
+        cpu(vulnerabilities={"spectre_v2": "Mitigation: Retpolines; BHI: Vulnerable", "mds": "Vulnerable"}),
+        "spectre_v2: Mitigation: Retpolines; BHI: Vulnerable",
+        cpu(vulnerabilities={"mds": "Vulnerable; SMT vulnerable", "l1tf": "Mitigation: PTE Inversion"}),
+    ),
     "cores-unknown": (cpu(cores=None), "which of the 8 CPUs share a core", cpu(cores=None, threads=1)),
     "hybrid-cores": (HYBRID, "performance cores: CPUs 0-1,4-5", facts()),
     "memoryless-node": (
@@ -103,7 +108,7 @@ HAZARDS: dict[str, tuple[Variant, str, Variant]] = {
     ),
     "special-memory-node": (
         node(1, memory_kind="cxl", memory_kind_evidence="CXL region dax0.0"),
-        "4.0 GiB of CXL memory (CXL region dax0.0)",
+        "4 GiB of CXL memory (CXL region dax0.0)",
         node(1, memory_kind=None),
     ),
     "far-nodes": (
@@ -118,12 +123,12 @@ HAZARDS: dict[str, tuple[Variant, str, Variant]] = {
     ),
     "memory-nearly-exhausted": (
         memory(available_bytes=100 * MIB),
-        "100 MiB available of 8.0 GiB outside huge pages",
+        "100 MiB available of 8 GiB outside huge pages",
         memory(available_bytes=100 * MIB, hugepages=pool(total=3500, free=3)),
     ),
     "swap-heavily-used": (
         memory(swap_total_bytes=8 * GIB, swap_free_bytes=4 * GIB),
-        "4 GiB swapped out, with 8.0 GiB of memory",
+        "4 GiB swapped out, with 8 GiB of memory",
         memory(swap_total_bytes=GIB, swap_free_bytes=0),
     ),
     "memory-available-estimated": (
@@ -153,7 +158,7 @@ HAZARDS: dict[str, tuple[Variant, str, Variant]] = {
     ),
     "hugepages-idle": (
         memory(hugepages=pool(size=GIB, total=6, free=6)),
-        "6 GiB of 8.0 GiB in pools that nobody uses: 6 pages of 1 GiB",
+        "6 GiB of 8 GiB in pools that nobody uses: 6 pages of 1 GiB",
         memory(hugepages=pool(size=GIB, total=6, free=5)),
     ),
     "container-view": (
@@ -167,7 +172,7 @@ HAZARDS: dict[str, tuple[Variant, str, Variant]] = {
         together(cpu(isolated=CpuSet([3])), limits(affinity=CpuSet(range(8)) - CpuSet([3]))),
     ),
     "limited-cpu-quota": (limits(cpu_quota=1.5), "1.5 CPUs' worth of time, of 8 online CPUs", limits(cpu_quota=8.0)),
-    "limited-memory": (limits(memory_bytes=GIB), "1 GiB, of 8.0 GiB", limits(memory_bytes=1 << 60)),
+    "limited-memory": (limits(memory_bytes=GIB), "1 GiB, of 8 GiB", limits(memory_bytes=1 << 60)),
     "vf-without-iommu-group": (
         facts(pci=(VF,)),
         "1 PCI function without IOMMU group: 0000:3b:02.0",
@@ -194,6 +199,31 @@ def found(variant: Variant) -> dict[str, Hazard]:
 def test_a_hazard_is_found_with_its_evidence(code: str) -> None:
     made, evidence, _ = HAZARDS[code]
     assert evidence in "\n".join(found(made)[code].evidence)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_told"),
+    [
+        ("KVM: Vulnerable", True),
+        ("Mitigation: PTE Inversion; VMX: vulnerable", True),
+        ("Mitigation: PTE Inversion; VMX: conditional cache flushes, SMT vulnerable", False),
+        ("Not affected", False),
+    ],
+)
+def test_what_is_open_to_guests_alone_is_open(text: str, is_told: bool) -> None:
+    assert ("vulnerable-cpu" in found(cpu(vulnerabilities={"l1tf": text}))) is is_told
+
+
+def test_smt_switched_off_on_a_hybrid_machine_is_meant() -> None:
+    # The performance cores are CPUs 0-1 with the threads 4-5; the efficiency cores never had others.
+    kinds = (replace(KINDS[0], cpus=CpuSet([0, 1])), KINDS[1])
+    off = together(offline(4, 5), cpu(kinds=kinds, smt=Smt(control="off", active=False), cores=6))
+    assert found(off).keys() & {"smt-off", "offline-cpus"} == {"smt-off"}
+
+
+def test_a_small_share_of_much_memory_is_enough() -> None:
+    large = memory(total_bytes=2048 * GIB, available_bytes=40 * GIB)
+    assert "memory-nearly-exhausted" not in found(large)
 
 
 @pytest.mark.parametrize("code", HAZARDS)

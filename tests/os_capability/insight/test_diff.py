@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 
@@ -55,6 +56,8 @@ NIC = device()
 FUNCTIONS = tuple(
     device(f"0000:3b:02.{n}", sriov="vf", physical_function=NIC.address, product_id="154c") for n in range(8)
 )
+CARDS = tuple(device(f"0000:5e:00.{n}") for n in range(3))
+BRIDGES = tuple(device(f"0000:00:{n:02x}.0", kind=None, product_id=f"{n:04x}") for n in range(40))
 HYBRID = (CpuKind(name="efficiency", cpus=CpuSet([2, 3]), threads_per_core=1),)
 UNBOUND = limits(cgroup_version=2, cpus=None, cpu_quota=None, memory_bytes=None)
 
@@ -65,7 +68,7 @@ SAID: list[tuple[Variant, Variant, list[str]]] = [
     (
         facts(machine_id="1", boot_id="3"),
         facts(machine_id="2", boot_id="4"),
-        ["these are two different machines (machine id 1 and 2)"],
+        ["another machine, or installed anew (machine id 1 -> 2)"],
     ),
     (system(kernel="6.1"), system(kernel="6.6"), ["kernel 6.1 -> 6.6"]),
     (system(os="Debian 12"), system(os="Debian 13"), ["distribution Debian 12 -> Debian 13"]),
@@ -186,6 +189,26 @@ SAID: list[tuple[Variant, Variant, list[str]]] = [
         facts(pci=(NIC,)),
         facts(pci=(device(vendor_id="15b3", product_id="1017"),)),
         ["PCI 0000:3b:00.0: network 8086:1572 -> network 15b3:1017"],
+    ),
+    (
+        facts(pci=(NIC, device(sriov="pf", sriov_total_vfs=8, address="0000:3b:00.1"))),
+        facts(pci=(NIC, device(sriov="pf", sriov_total_vfs=64, class_id="020700", address="0000:3b:00.1"))),
+        [
+            "PCI 0000:3b:00.1 (network 8086:1572): class 020000 -> 020700, virtual functions at most 8 -> 64",
+        ],
+    ),
+    (
+        facts(pci=(*CARDS, *BRIDGES)),
+        facts(pci=()),
+        [
+            "3 PCI devices (network 8086:1572) 0000:5e:00.0, 0000:5e:00.1, 0000:5e:00.2 are gone",
+            "40 PCI devices 0000:00:00.0, 0000:00:01.0, 0000:00:02.0, 0000:00:03.0 and 36 more are gone",
+        ],
+    ),
+    (
+        facts(pci=(*CARDS, *BRIDGES)),
+        facts(pci=tuple(replace(each, iommu_group=None) for each in (*CARDS, *BRIDGES))),
+        ["43 PCI devices 0000:5e:00.0, 0000:5e:00.1, 0000:5e:00.2, 0000:00:00.0 and 39 more: IOMMU group yes -> no"],
     ),
     (
         UNBOUND,

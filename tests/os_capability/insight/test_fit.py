@@ -10,9 +10,10 @@ import pytest
 
 from os_capability import CpuSet
 from os_capability.insight.fit import Fit, fit
-from os_capability.insight.fitting.capacity import NodeMemory
+from os_capability.insight.fitting.capacity import UncountedMemory
 from os_capability.insight.fitting.demand import Demand
 from os_capability.insight.fitting.shortage import Shortage
+from os_capability.model import Limits
 from tests.os_capability.insight.small_machines import Core, Node, machine
 
 FOUR_CORES = (Core(), Core(), Core(), Core())
@@ -132,13 +133,21 @@ class TestMemory:
         host = machine(Node(total=100, free=10, pages={8: 5}), available=90)
         assert failing(fit(host, Demand(memory_bytes=61))) == {"memory_bytes": (60, 1)}
 
-    @pytest.mark.parametrize("kind", ["gpu", "cxl", "hbm", "unknown", None])
-    def test_only_dram_is_ram(self, kind: str | None) -> None:
+    @pytest.mark.parametrize("kind", ["gpu", "cxl", "hbm", "unknown"])
+    def test_only_dram_is_ram(self, kind: str) -> None:
         host = machine(Node(total=10, free=10), Node(total=50, free=50, kind=kind, pages={2: 3}))
         answer = fit(host, Demand(memory_bytes=11))
         assert failing(answer) == {"memory_bytes": (10, 1)}
-        assert answer.left_out == (NodeMemory(node=1, kind=kind, size_bytes=50),)
+        assert answer.left_out == (UncountedMemory(node=1, kind=kind, size_bytes=50),)
         assert failing(fit(host, Demand(memory_bytes=2, hugepage_size_bytes=2))) == {"hugepages": (0, 1)}
+
+    def test_memory_of_a_kind_that_nobody_names_is_plain_ram(self) -> None:
+        assert fit(machine(Node(total=10, free=10, kind=None)), Demand(memory_bytes=10)).fits
+
+    def test_nodes_without_plain_ram_are_not_named(self) -> None:
+        host = machine(Node(total=10, free=10), Node(total=50, free=50, kind="gpu"), Node(total=10, free=5), Node())
+        (shortage,) = fit(host, Demand(memory_bytes=20)).shortages
+        assert (shortage.free, shortage.nodes) == (15, (0, 2))
 
     def test_memory_of_other_kinds_may_hold_what_is_available(self) -> None:
         host = machine(Node(total=50, free=10), Node(total=100, free=10, kind="cxl"), available=120)
@@ -154,15 +163,53 @@ class TestMemory:
         host = machine(Node(pages={8: 5}), Node(pages={8: 4}), reserved={8: 2})
         one = Demand(memory_bytes=20, hugepage_size_bytes=8, numa_nodes=1)
         assert [(share.hugepages, share.memory_bytes) for share in fit(host, one).nodes] == [(3, 24)]
-        assert failing(fit(host, replace(one, memory_bytes=25))) == {"hugepages": (3, 1)}
+        (shortage,) = fit(host, replace(one, memory_bytes=25)).shortages
+        assert (shortage.free, shortage.withheld, shortage.short) == (3, 2, 1)
         assert failing(fit(host, replace(one, memory_bytes=57, numa_nodes=2))) == {"hugepages": (7, 1)}
         assert failing(fit(host, replace(one, hugepage_size_bytes=4))) == {"hugepages": (0, 5)}
+
+    def test_a_page_size_that_no_node_has_is_a_shortage_of_none(self) -> None:
+        (shortage,) = fit(machine(*TWO_NODES), Demand(memory_bytes=9, hugepage_size_bytes=3)).shortages
+        assert (shortage.free, shortage.short, shortage.nodes) == (0, 3, ())
 
     def test_the_node_with_the_most_for_certain_need_not_have_the_most_free(self) -> None:
         host = machine(Node(total=20, free=10), Node(total=100, free=5), available=80)
         answer = fit(host, Demand(memory_bytes=61, numa_nodes=1))
         assert failing(answer) == {"memory_bytes": (60, 1)}
         assert answer.shortages[0].nodes == (1,)
+
+
+class TestNodesThatDoNotCountAllMemoryYet:
+    """Some guests count a page on its node only when it is first used."""
+
+    @pytest.mark.parametrize("others", [(), (Node(cores=FOUR_CORES),)])
+    def test_the_only_node_with_memory_has_what_the_machine_has(self, others: tuple[Node, ...]) -> None:
+        host = machine(Node(total=40, free=30, pages={5: 2}), *others, total=100, available=85)
+        assert fit(host, Demand(memory_bytes=85)).nodes[0].memory_bytes == 85
+        assert failing(fit(host, Demand(memory_bytes=86))) == {"memory_bytes": (85, 1)}
+
+    def test_the_machines_own_memory_less_the_pools_is_the_room_of_the_only_node(self) -> None:
+        host = machine(Node(total=40, free=30, pages={5: 2}), total=100, available=100)
+        assert failing(fit(host, Demand(memory_bytes=91))) == {"memory_bytes": (90, 1)}
+
+    @pytest.mark.parametrize(
+        ("wanted", "nodes", "said"),
+        [(20, 1, "yes"), (21, 1, "unknown"), (80, 1, "unknown"), (81, 1, "no"), (85, 2, "unknown"), (91, 2, "no")],
+    )
+    def test_of_several_nodes_nobody_knows_which_will_have_the_rest(self, wanted: int, nodes: int, said: str) -> None:
+        host = machine(Node(total=30, free=20), Node(total=20, free=10), total=100, available=90)
+        answer = fit(host, Demand(memory_bytes=wanted, numa_nodes=nodes))
+        assert (answer.answer, answer.nodeless_memory_bytes) == (said, 50)
+
+    def test_what_is_lacking_besides_is_lacking_for_certain(self) -> None:
+        host = machine(Node(cores=FOUR_CORES, total=30, free=20), Node(total=20, free=10), total=100, available=90)
+        assert fit(host, Demand(pcpus=8, memory_bytes=70, numa_nodes=1)).answer == "unknown"
+        answer = fit(host, Demand(pcpus=9, memory_bytes=70, numa_nodes=1))
+        assert (answer.answer, failing(answer)) == ("no", {"pcpus": (8, 1)})
+
+    def test_a_few_per_cent_are_no_more_than_the_kernel_keeps_for_itself(self) -> None:
+        host = machine(Node(total=50, free=10), Node(total=46, free=10), total=100, available=90)
+        assert fit(host, Demand(memory_bytes=80, numa_nodes=1)).answer == "no"
 
 
 class TestUnknown:
@@ -178,8 +225,11 @@ class TestUnknown:
         ],
     )
     def test_an_unknown_figure_is_said_to_be_unknown(self, host: Any, demand: Demand, nodes: tuple[int, ...]) -> None:
-        (shortage,) = fit(host, demand).shortages
+        answer = fit(host, demand)
+        (shortage,) = answer.shortages
         assert (shortage.free, shortage.short, shortage.unknown_nodes) == (None, None, nodes)
+        assert answer.answer == "unknown"
+        assert fit(host, replace(demand, vcpus=1)).answer == "no"
 
     def test_without_available_memory_free_memory_is_still_certain(self) -> None:
         host = machine(Node(total=100, free=10))
@@ -219,12 +269,33 @@ class TestNodes:
     def test_a_device_that_is_not_there_is_named(self) -> None:
         answer = fit(machine(*TWO_NODES), Demand(pcpus=1, near="0000:3b:00.0"))
         assert (answer.fits, answer.nodes, answer.near_unknown) == (False, (), "there is no PCI device 0000:3b:00.0")
+        assert answer.answer == "no"
 
     def test_a_device_without_a_node_is_near_the_only_one_or_unknown(self) -> None:
         demand, devices = Demand(pcpus=1, near="0000:3b:00.0"), {"0000:3b:00.0": None}
         assert fit(machine(Node(cores=FOUR_CORES), devices=devices), demand).fits
         answer = fit(machine(*TWO_NODES, devices=devices), demand)
         assert answer.near_unknown == "unknown: the machine does not say to which NUMA node 0000:3b:00.0 is attached"
+        assert answer.answer == "unknown"
+        assert fit(machine(*TWO_NODES, devices=devices), replace(demand, pcpus=99)).answer == "no"
+
+
+class TestManyNodes:
+    """An answer in no time where some nodes have the CPUs and others the memory."""
+
+    # Of 34 nodes every second one is free of CPUs, the others of memory; trying all sets of 16 would take hours.
+    HOST = machine(*[Node(cores=FOUR_CORES, total=100), Node(total=100, free=100)] * 17)
+
+    def test_what_fits_on_just_so_many_nodes_is_found(self) -> None:
+        answer = fit(self.HOST, Demand(pcpus=64, memory_bytes=800, numa_nodes=16))
+        assert (answer.fits, len(answer.nodes)) == (True, 16)
+        assert fit(self.HOST, Demand(pcpus=64, memory_bytes=800)).nodes == answer.nodes
+
+    @pytest.mark.parametrize("policy", ["prefer", "isolate"])
+    def test_what_would_need_one_node_more_is_refused(self, policy: Any) -> None:
+        pcpus = 64 if policy == "prefer" else 32
+        answer = fit(self.HOST, Demand(pcpus=pcpus, memory_bytes=801, numa_nodes=16, cpu_threads=policy))
+        assert not answer.fits
 
 
 class TestShortages:
@@ -240,13 +311,52 @@ class TestShortages:
         answer = fit(host, Demand(pcpus=4, memory_bytes=30, numa_nodes=1))
         (shortage,) = answer.shortages
         assert shortage == Shortage(
-            constraint="memory_bytes", needed=30, free=20, short=10, nodes=(0,), alone=False, unknown_nodes=()
+            constraint="memory_bytes",
+            needed=30,
+            free=20,
+            withheld=0,
+            short=10,
+            nodes=(0,),
+            alone=False,
+            unknown_nodes=(),
         )
 
     def test_dedicated_and_shared_cpus_are_counted_once(self) -> None:
         host = machine(Node(cores=FOUR_CORES))
         assert failing(fit(host, Demand(pcpus=5, vcpus=4))) == {"vcpus": (3, 1)}
         assert failing(fit(host, Demand(pcpus=3, vcpus=3, cpu_threads="isolate"))) == {"vcpus": (2, 1)}
+
+
+class TestNotes:
+    """What an answer about the whole machine does not consider."""
+
+    @pytest.mark.parametrize(
+        ("limits", "notes"),
+        [
+            (Limits(), ()),
+            (Limits(cpus=CpuSet(range(99)), cpu_quota=16.0, memory_bytes=200, affinity=CpuSet(range(16))), ()),
+            (
+                Limits(cpus=CpuSet([1, 2, 3]), cpu_quota=0.5, memory_bytes=64, affinity=CpuSet([1, 2])),
+                ("not considered: this process may use CPUs 1-2, 0.5 CPUs of time and 64 B",),
+            ),
+            (Limits(cpu_quota=1.0), ("not considered: this process may use 1 CPU of time",)),
+        ],
+    )
+    def test_limits_that_bind_are_noted_and_do_not_shrink_the_machine(
+        self, limits: Limits, notes: tuple[str, ...]
+    ) -> None:
+        answer = fit(replace(machine(*TWO_NODES), limits=limits), Demand(pcpus=16, memory_bytes=100))
+        assert (answer.answer, answer.notes) == ("yes", notes)
+
+    def test_the_usual_affinity_without_isolated_cpus_is_no_bound(self) -> None:
+        host = machine(Node(cores=FOUR_CORES), isolated="6-7")
+        host = replace(host, limits=Limits(affinity=CpuSet(range(6))))
+        assert fit(host, Demand(pcpus=1)).notes == ()
+
+    def test_a_containers_view_is_noted(self) -> None:
+        host = machine(*TWO_NODES)
+        host = replace(host, system=replace(host.system, view="container"))
+        assert fit(host, Demand(pcpus=1)).notes == ("these are the facts a container is shown",)
 
 
 @pytest.mark.parametrize(

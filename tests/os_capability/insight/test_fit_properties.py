@@ -12,8 +12,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from os_capability import CpuSet, Host
-from os_capability.insight.fit import Fit, fit
+from os_capability.insight.fit import Fit, capacity_of, fit
 from os_capability.insight.fitting.demand import Demand
+from os_capability.insight.fitting.selection import Selection
+from os_capability.insight.fitting.supply import Supply
 from tests.os_capability.insight.small_machines import Core, Node, machine
 
 PAGE = 2
@@ -75,6 +77,21 @@ def test_it_fits_where_trying_everything_finds_a_way(host: Host, demand: Demand,
         cpus_fit(host, demand, taken, chosen) and certain_memory(host, demand, chosen) >= wanted_memory(demand)
         for chosen in node_sets(host, demand)
     )
+
+
+@law
+@given(host=hosts(), demand=demands, taken=taken_cpus)
+def test_nodes_added_up_fit_where_the_search_for_near_ones_finds_a_way(
+    host: Host, demand: Demand, taken: CpuSet
+) -> None:
+    capacity = capacity_of(host, taken=taken)
+    near = capacity.nodes[[node.id for node in capacity.nodes].index(0)] if demand.near else None
+    for kind in capacity.kinds:
+        supply = Supply(capacity, demand, kind)
+        for size in range(1, len(capacity.nodes)):
+            found = Selection(supply, near, size, most_steps=0).nodes(size)
+            assert (found is None) is (Selection(supply, near, size).nodes(size) is None)
+            assert found is None or supply.meets(found)
 
 
 @law

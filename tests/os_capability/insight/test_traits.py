@@ -105,6 +105,7 @@ def test_flags_of_an_intel_cpu(flags: str, expected: set[str]) -> None:
         ("ssbd", "25", {"X86_AMD_SSBD"}),
         ("ssbd virt_ssbd", "25", {"X86_AMD_VIRT_SSBD"}),
         ("ssbd", None, set()),
+        ("ssbd", "9" * 5000, set()),  # no family, and more digits than int() takes
         ("pcid md_clear", "25", set()),
     ],
 )

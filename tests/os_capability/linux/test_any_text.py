@@ -9,20 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from os_capability import CpuSet
+from os_capability import CpuSet, number
 from os_capability.errors import OsCapabilityError
 from os_capability.linux import (
     arm,
     cgroup,
+    container,
     cpuinfo,
     hugepages,
     lscpu,
     meminfo,
     memory_kind,
+    mountinfo,
     node,
     pci,
     system,
     topology,
+    virtualization,
 )
 
 PIECES = [
@@ -79,9 +82,9 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "available_estimate": lambda text: meminfo.available_estimate(meminfo.parse_meminfo(text, "meminfo"), 5),
     "default_pool": lambda text: hugepages.default_pool(meminfo.parse_meminfo(text, "meminfo")),
     "parse_pool_size": hugepages.parse_pool_size,
-    "numbered": lambda text: node.numbered(text.split("\n"), "node"),
+    "numbered": lambda text: number.numbered(text.split("\n"), "node"),
     "parse_distances": lambda text: node.parse_distances(text, [0, 2]),
-    "parse_identity": cpuinfo.parse_identity,
+    "parse_identity": lambda text: cpuinfo.parse_identity(text, "cpuinfo"),
     "parse_processors": lambda text: cpuinfo.parse_processors(text, "cpuinfo"),
     "parse_parts": arm.parse_parts,
     "parse_midr": lambda text: arm.parse_midr(text, "midr_el1"),
@@ -97,22 +100,31 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "parse_summary": lscpu.parse_summary,
     "parse_id": topology.parse_id,
     "parse_mounts": lambda text: [list(cgroup.levels(mount, text)) for mount in cgroup.parse_mounts(text)],
+    "parse_mountinfo": lambda text: list(mountinfo.parse_mountinfo(text)),
     "parse_membership": cgroup.parse_membership,
     "parse_limit": lambda text: cgroup.parse_limit(text, "memory.max"),
     "parse_quota_v1": lambda text: cgroup.parse_quota_v1(text, text, "cpu.cfs_quota_us"),
     "parse_quota_v2": lambda text: cgroup.parse_quota_v2(text, "cpu.max"),
     "parse_name": lambda text: system.parse_name(text, "hostname"),
     "parse_os_release": lambda text: system.parse_os_release(text, "os-release"),
+    "parse_given_name": lambda text: system.parse_given_name(text, "machine-id"),
     "parse_boot_time": lambda text: system.parse_boot_time(text, "stat"),
     "parse_uptime": lambda text: system.parse_uptime(text, "uptime"),
     "parse_loadavg": lambda text: system.parse_loadavg(text, "loadavg"),
     "parse_affinity": system.parse_affinity,
-    "container_view": lambda text: system.container_view(
+    "container_view": lambda text: container.container_view(
         managers={}, init_cgroup=None, mountinfo=text, pid_namespace=text, kernel=text, marks=(text,)
     ),
-    "virtualization": lambda text: system.virtualization(
-        hypervisor_type=text, clocksources=text, dmi=text, sysinfo=text, device_tree=text, flags=text.split()
+    "hypervisor": lambda text: virtualization.hypervisor(
+        hypervisor_type=text,
+        clocksources=text,
+        dmi=text,
+        sysinfo=text,
+        device_tree=text,
+        power_hypervisor=None,
+        flags=text.split(),
     ),
+    "is_control_domain": lambda text: virtualization.is_control_domain(text, text),
 }
 
 

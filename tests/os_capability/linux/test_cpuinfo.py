@@ -78,11 +78,7 @@ ITANIUM = (
             CpuIdentity("GenuineIntel", None, "Itanium 2", ("branchlong", "16-byte", "atomic", "ops")),
             id="ia64",
         ),
-        pytest.param("", CpuIdentity(None, None, None, None), id="empty"),
-        pytest.param("processor\nno colon here\nmodel name", CpuIdentity(None, None, None, None), id="no colons"),
-        pytest.param(
-            "processor: 0\nmodel name: -\nmodel name:\n", CpuIdentity(None, None, None, None), id="a dash is no name"
-        ),
+        pytest.param("processor: 0\nmodel name: -\nmodel name:\n", CpuIdentity(), id="a dash is no name"),
         pytest.param(
             "processor: 0\nmodel name:AMD\n", CpuIdentity(None, "AMD", None, None), id="no blank after the colon"
         ),
@@ -94,7 +90,13 @@ ITANIUM = (
     ],
 )
 def test_the_identity_is_the_first_cpus(text: str, identity: CpuIdentity) -> None:
-    assert parse_identity(text) == identity
+    assert parse_identity(text, "cpuinfo") == identity
+
+
+@pytest.mark.parametrize("text", ["", "processor\nno colon here\nmodel name", "processor: x\n", "\0\1\2"])
+def test_a_text_that_tells_of_no_cpu_is_refused(text: str) -> None:
+    with pytest.raises(UnparsableText, match="no line tells of a CPU"):
+        parse_identity(text, "cpuinfo")
 
 
 @pytest.mark.parametrize(
@@ -109,7 +111,7 @@ def test_the_identity_is_the_first_cpus(text: str, identity: CpuIdentity) -> Non
 def test_the_model_number_and_the_microcode_are_the_first_cpus(
     text: str, model_number: int | None, microcode: str | None
 ) -> None:
-    identity = parse_identity(text)
+    identity = parse_identity(text, "cpuinfo")
     assert (identity.model_number, identity.microcode) == (model_number, microcode)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +17,9 @@ from pyfakefs.fake_filesystem import FakeFilesystem
 
 from os_capability.errors import InvalidRoot, SourceMissing, SourceUnreadable
 from os_capability.linux.host_root import HostRoot
+from tests.os_capability.conftest import Run
+
+AS_NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 
 Writer = Callable[[Path], AbstractContextManager[None]]
 
@@ -37,12 +41,66 @@ def test_a_root_without_proc_and_sys_is_refused_at_once(tmp_path: Path) -> None:
         HostRoot(str(tmp_path))
 
 
+@pytest.mark.parametrize("path", ["", "no\0path", "loop", "x" * 300])
+def test_what_names_no_folder_is_refused_in_words(tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    Path("proc").mkdir()
+    with pytest.raises(InvalidRoot, match=r"no such directory|symbolic links|too long"):
+        HostRoot(path)
+
+
+def test_a_root_without_proc_whose_sys_leads_in_a_circle_is_refused_for_that(tmp_path: Path) -> None:
+    (tmp_path / "sys").symlink_to("sys")
+    with pytest.raises(InvalidRoot, match="sys cannot be entered: Too many levels of symbolic links"):
+        HostRoot(str(tmp_path))
+    (tmp_path / "proc").mkdir()
+    assert HostRoot(str(tmp_path)).entries("proc") == []
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Give a folder whose parents everybody may enter, which those of `tmp_path` are not."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        for name in ("proc", "sys"):
+            (path / name).mkdir()
+        yield path
+
+
+@pytest.mark.parametrize(
+    ("closed", "reason"),
+    [
+        pytest.param((".",), "Permission denied", id="the root"),
+        pytest.param(("proc", "sys"), "sys cannot be entered: Permission denied", id="all it holds"),
+    ],
+)
+def test_a_root_that_another_user_may_not_enter_says_so(
+    open_folder: Path, closed: tuple[str, ...], reason: str, os_capability: Run
+) -> None:
+    if os_capability("--version", before=AS_NOBODY).returncode:
+        pytest.skip("there is no setpriv, or this Python lies where that user may not read it")
+    for name in closed:
+        (open_folder / name).chmod(0o700)
+    done = os_capability("show", "--root", str(open_folder), before=AS_NOBODY)
+    assert (done.returncode, done.stderr) == (2, f"os-capability: {open_folder}: {reason}\n")
+
+
+def test_messages_call_a_root_as_people_do(root: Path, tmp_path: Path) -> None:
+    host = HostRoot(str(root), shown_as="capture.tar.gz")
+    with pytest.raises(SourceMissing, match=r"^capture\.tar\.gz/proc/stat: "):
+        host.read("proc/stat")
+    with pytest.raises(InvalidRoot, match=r"^capture\.tar\.gz: holds neither"):
+        HostRoot(str(tmp_path / "proc"), shown_as="capture.tar.gz")
+
+
 def test_a_file_is_read_whole_and_named_for_people(root: Path) -> None:
     (root / "proc" / "big").write_bytes(b"x" * 200_000 + b"\xff")
     host = HostRoot(f"{root}/")
     assert host.read("proc/big") == "x" * 200_000 + "\N{REPLACEMENT CHARACTER}"
-    assert host.name("proc/big") == f"{root}/proc/big"
-    assert HostRoot("/").name("proc/meminfo") == "/proc/meminfo"
+    assert host.shown("proc/big") == f"{root}/proc/big"
+    assert HostRoot("/").shown("proc/meminfo") == "/proc/meminfo"
 
 
 def test_a_missing_file_and_a_missing_folder_are_missing(root: Path) -> None:
@@ -52,7 +110,7 @@ def test_a_missing_file_and_a_missing_folder_are_missing(root: Path) -> None:
             host.read(path)
     for path in ("proc/nothing", "proc/mem\0info"):
         with pytest.raises(SourceMissing):
-            host.names(path)
+            host.entries(path)
         assert (host.exists(path), host.link(path)) == (False, None)
 
 
@@ -65,7 +123,7 @@ def test_a_folder_in_the_place_of_a_file_is_unreadable_not_missing(root: Path) -
 def test_names_that_no_kernel_writes_are_passed_over(root: Path) -> None:
     for name in (b"two\nlines", b"\xff\xfe", b"\x1b[31mred"):
         (root / "proc" / os.fsdecode(name)).touch()
-    assert HostRoot(str(root)).names("proc") == ["meminfo"]
+    assert HostRoot(str(root)).entries("proc") == ["meminfo"]
 
 
 def test_links_that_lead_in_a_circle_are_unreadable(root: Path) -> None:

@@ -31,13 +31,16 @@ KIB = 1024
         ),
         pytest.param("Active(file):  5 kB\n", {"Active(file)": 5 * KIB}, id="brackets in the name"),
         pytest.param("MemTotal: 4294967296 kB\n", {"MemTotal": 1 << 42}, id="4 TiB"),
+        pytest.param(
+            "HugePages_Rsvd: 18446744073709551615\n", {"HugePages_Rsvd": (1 << 64) - 1}, id="a count gone below zero"
+        ),
     ],
 )
 def test_fields_are_bytes_or_counts(text: str, fields: dict[str, int]) -> None:
     assert parse_meminfo(text, "meminfo") == fields
 
 
-@pytest.mark.parametrize("value", ["", "kB", "-5 kB", "0x10 kB", "1e6 kB", "9" * 30 + " kB", "٣ kB"])
+@pytest.mark.parametrize("value", ["", "kB", "-5 kB", "0x10 kB", "1e6 kB", "9" * 30 + " kB", "9" * 16 + " kB", "٣ kB"])
 def test_a_field_we_use_without_a_number_is_an_error_that_quotes_the_line(value: str) -> None:
     with pytest.raises(UnparsableText) as raised:
         parse_meminfo(f"MemFree: 1 kB\nMemTotal: {value}\n", "/proc/meminfo")

@@ -12,6 +12,7 @@ import pytest
 
 from os_capability import CpuSet, Host, collect, refresh
 from os_capability.model import HostWarning
+from tests.os_capability.conftest import HOSTS
 
 CPU = "sys/devices/system/cpu"
 NODE = "sys/devices/system/node"
@@ -164,3 +165,26 @@ class TestWarnings:
         warning = HostWarning(code="container-view", message="these are the facts a container is shown")
         before = replace(collect(str(machine), "sysfs"), warnings=(warning,))
         assert refresh(before, str(machine)).warnings == (warning,)
+
+
+def test_a_device_that_was_plugged_in_or_out_is_named(tmp_path: Path) -> None:
+    root = Path(shutil.copytree(HOSTS / "x86_64-pci" / "root", tmp_path / "machine", symlinks=True))
+    devices = root / "sys/bus/pci/devices"
+    before = collect(str(root), "sysfs")
+    address = before.pci[0].address if before.pci else ""
+    (devices / address).rename(tmp_path / "unplugged")
+    without = refresh(before, str(root))
+    assert [move for move in moves(without) if address in move]
+    assert address not in [device.address for device in without.pci or ()]
+    (tmp_path / "unplugged").rename(devices / address)
+    again = refresh(without, str(root))
+    assert [move for move in moves(again) if address in move]
+    assert again.pci == before.pci
+
+
+def test_memory_that_was_added_is_named(machine: Path) -> None:
+    before = collect(str(machine), "sysfs")
+    meminfo = machine / "proc/meminfo"
+    total = (before.memory.total_bytes or 0) // 1024
+    meminfo.write_text(meminfo.read_text().replace(f"{total} kB", f"{total + 4 * 1024**2} kB", 1))
+    assert [move for move in moves(refresh(before, str(machine))) if "gained 4 GiB" in move]

@@ -50,6 +50,8 @@ def test_a_sound_machine_is_left_as_it_is(host: Host) -> None:
         ({"available_bytes": 99 * GIB}, "available_bytes", "memory-available-wrong"),
         ({"free_bytes": 99 * GIB}, "free_bytes", "memory-free-wrong"),
         ({"swap_total_bytes": 5, "swap_free_bytes": 6}, "swap_free_bytes", "swap-free-wrong"),
+        ({"cached_bytes": (1 << 64) - 512}, "cached_bytes", "memory-cache-wrong"),
+        ({"shmem_bytes": 99 * GIB}, "shmem_bytes", "memory-cache-wrong"),
     ],
 )
 def test_a_figure_that_cannot_be_is_null(host: Host, figures: dict[str, Any], nulled: str, code: str) -> None:
@@ -74,6 +76,22 @@ def test_a_figure_that_cannot_be_is_null(host: Host, figures: dict[str, Any], nu
 def test_what_is_only_odd_is_left_in_peace(host: Host, figures: dict[str, Any]) -> None:
     memory, numa = with_memory(host, **figures)
     assert sanity.check_memory(memory, numa, is_host=True) == (memory, numa, [])
+
+
+def test_of_swap_that_no_machine_has_nothing_is_known(host: Host) -> None:
+    memory, numa = with_memory(host, swap_total_bytes=9007199254740988 << 10, swap_free_bytes=5)
+    checked, _, warnings = sanity.check_memory(memory, numa, is_host=False)
+    assert (checked.swap_total_bytes, checked.swap_free_bytes) == (None, None)
+    assert codes(warnings) == ["swap-total-wrong"]
+
+
+@pytest.mark.parametrize("reserved", [(1 << 64) - 1, 10])
+def test_more_reserved_pages_than_there_are_are_null(host: Host, reserved: int) -> None:
+    pool = HugePages(size_bytes=2 << 20, total=9, free=9, reserved=reserved, surplus=0)
+    memory, numa = with_memory(host, hugepages=(pool,))
+    checked, _, warnings = sanity.check_memory(memory, numa, is_host=True)
+    assert checked.hugepages == (replace(pool, reserved=None),)
+    assert codes(warnings) == ["hugepages-wrong"]
 
 
 def test_a_nodes_free_memory_beyond_its_total_is_null_and_the_node_is_named(host: Host) -> None:
@@ -206,9 +224,9 @@ def test_counts_that_cannot_be_are_null(
         ("0-7", "0-3", "0-3", []),
         (None, None, "0-3", []),
         ("", "0-3", "0-3", []),
-        ("0-7", "0-1", "0-3", ["CPUs 2-3 are online but not present"]),
-        ("0-3", "0-7", "0-3", ["CPUs 4-7 are present but not possible"]),
-        ("0-1", None, "0-3", ["CPUs 2-3 are online but not possible"]),
+        ("0-7", "0-1", "0-3", ["online but not present: CPUs 2-3"]),
+        ("0-3", "0-7", "0-3", ["present but not possible: CPUs 4-7"]),
+        ("0-1", None, "0-3", ["online but not possible: CPUs 2-3"]),
     ],
 )
 def test_the_kernels_sets_lie_within_each_other(

@@ -8,8 +8,10 @@ import pytest
 from os_capability.cpuset import CpuSet
 from os_capability.linux.agreement import disagreements
 from os_capability.linux.hugepages import default_pool, node_default_pool, parse_pool_size
-from os_capability.linux.node import numbered, parse_distances
-from os_capability.linux.topology import Placement, TopologyRow, cores_of, from_lscpu, join, parse_id
+from os_capability.linux.lscpu import LscpuRow
+from os_capability.linux.lscpu_source import topology_rows
+from os_capability.linux.node import parse_distances
+from os_capability.linux.topology import Placement, TopologyRow, cores_of, join, parse_id
 
 
 def cpus(text: str) -> CpuSet:
@@ -72,6 +74,11 @@ def test_an_offline_cpu_is_listed_and_not_counted() -> None:
     assert (topology.cores, topology.sockets) == (1, 1)
 
 
+def test_each_book_numbers_its_sockets_anew() -> None:
+    rows = [row(cpu, str(cpu), socket=1)._replace(book=cpu // 2, drawer=0) for cpu in range(4)]
+    assert join(Placement(cpus("0-3"), rows, {}), {}).sockets == 2
+
+
 def test_sockets_without_ids_are_their_package_masks() -> None:
     rows = [row(0, "0")._replace(package=cpus("0-1")), row(1, "1")._replace(package=cpus("0-1"))]
     assert join(Placement(cpus("0-1"), rows, {}), {}).sockets == 1
@@ -89,7 +96,9 @@ def test_a_cpu_in_two_nodes_is_in_none_and_without_nodes_all_are_in_node_0() -> 
 
 
 def test_lscpus_running_numbers_become_sets() -> None:
-    rows = from_lscpu([(0, 0, 0), (1, 0, 0), (2, None, None)], {0: row(0, core_id=8, socket=4)})
+    places = ((0, 0, 0), (1, 0, 0), (2, None, None))
+    logical = [LscpuRow(cpu, core, socket, None, None, None, True) for cpu, core, socket in places]
+    rows = topology_rows(logical, {0: row(0, core_id=8, socket=4)})
     assert rows[0] == TopologyRow(0, cpus("0-1"), cpus("0-1"), core_id=8, socket=4)
     assert rows[2] == TopologyRow(2)
 
@@ -119,10 +128,7 @@ class TestAgreement:
 
 
 class TestNodes:
-    """Names and distances of nodes, huge page folders."""
-
-    def test_only_numbered_folders_are_nodes(self) -> None:
-        assert numbered(["node10", "node2", "node", "nodex", "power", "has_cpu", "node-1"], "node") == [2, 10]
+    """Distances of nodes, huge page folders."""
 
     @pytest.mark.parametrize(
         ("text", "nodes", "distances"),

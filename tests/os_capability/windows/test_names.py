@@ -62,6 +62,9 @@ def test_microcode(revision: str, text: str | None) -> None:
         ("VMware, Inc.", "VMware7,1", "vmware"),
         ("innotek GmbH", "VirtualBox", "oracle"),
         ("QEMU", "Standard PC (Q35 + ICH9, 2009)", "qemu"),
+        ("OpenStack Foundation", "OpenStack Nova", "kvm"),
+        ("Amazon EC2", "m5.large", "amazon"),
+        ("Amazon EC2", "m5.metal", None),
         (None, None, None),
     ],
 )

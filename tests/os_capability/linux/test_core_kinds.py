@@ -8,7 +8,7 @@ from pyfakefs.fake_filesystem import FakeFilesystem
 
 from os_capability.cpuset import CpuSet
 from os_capability.errors import UnparsableText
-from os_capability.linux import arm, kinds
+from os_capability.linux import arm, core_kinds
 from os_capability.linux.host_root import HostRoot
 from os_capability.linux.readers.cpu import read_kinds
 from os_capability.linux.sources import Sources
@@ -17,7 +17,7 @@ from os_capability.model import Cache
 CPU = "sys/devices/system/cpu"
 
 
-def named(found: list[kinds.Kind]) -> dict[str, str]:
+def named(found: list[core_kinds.Kind]) -> dict[str, str]:
     return {kind.name: str(kind.cpus) for kind in found}
 
 
@@ -33,16 +33,16 @@ def named(found: list[kinds.Kind]) -> dict[str, str]:
     ],
 )
 def test_capacities_make_kinds_where_there_is_a_gap(capacities: list[int], expected: dict[str, str]) -> None:
-    found = kinds.by_capacity(dict(enumerate(capacities)))
+    found = core_kinds.by_capacity(dict(enumerate(capacities)))
     assert named(found) == expected
     assert list(named(found)) == list(expected), "the strongest first"
 
 
 def test_parts_are_ordered_by_capacity_and_then_by_their_lowest_cpu() -> None:
     models = {0: "Cortex-A510", 1: "Cortex-A715", 2: "Cortex-A710", 3: "Cortex-X3"}
-    found = kinds.by_part(models, {"Cortex-A510": 280, "Cortex-A715": 855, "Cortex-A710": 855, "Cortex-X3": 1024})
+    found = core_kinds.by_part(models, {"Cortex-A510": 280, "Cortex-A715": 855, "Cortex-A710": 855, "Cortex-X3": 1024})
     assert [kind.name for kind in found] == ["Cortex-X3", "Cortex-A715", "Cortex-A710", "Cortex-A510"]
-    assert [kind.name for kind in kinds.by_part(models, {})] == list(models.values())
+    assert [kind.name for kind in core_kinds.by_part(models, {})] == list(models.values())
 
 
 def first_caches(*sizes: tuple[int | None, int | None]) -> list[Cache]:
@@ -68,7 +68,7 @@ def first_caches(*sizes: tuple[int | None, int | None]) -> list[Cache]:
 )
 def test_first_level_caches_tell_two_designs(caches: list[Cache], groups: list[str]) -> None:
     online = CpuSet(cpu for cache in caches for cpu in cache.shared_cpus)
-    assert [str(cpus) for cpus in kinds.by_first_caches(caches, online)] == groups
+    assert [str(cpus) for cpus in core_kinds.by_first_caches(caches, online)] == groups
 
 
 def read(

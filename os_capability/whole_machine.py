@@ -10,15 +10,15 @@ __all__ = ["whole_machine"]
 
 
 def whole_machine(online: CpuSet, memory: Memory) -> NumaTopology:
-    """Give the topology with node 0, which holds all online CPUs and all memory."""
+    """Give the topology with node 0, which holds all online CPUs and all memory, taken for plain RAM."""
     pools = memory.hugepages
     node = NumaNode(
         id=0,
         cpus=online,
         memory_total_bytes=memory.total_bytes,
         memory_free_bytes=memory.free_bytes,
-        memory_kind=None,
-        memory_kind_evidence=None,
+        memory_kind="dram" if memory.total_bytes else None,
+        memory_kind_evidence="the kernel tells of no nodes" if memory.total_bytes else None,
         hugepages=None
         if pools is None
         else tuple(
