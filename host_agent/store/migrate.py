@@ -95,7 +95,8 @@ def upgrade(engine: Engine) -> None:
             shown_url(engine.url), f"the schema has revision {have}, this program knows {head()} at most"
         )
     config = _config()
-    with transaction(engine) as connection, _lock(connection, shown_url(engine.url)):
+    with _mysql_lock(engine), transaction(engine) as connection:
+        _lock(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
@@ -139,8 +140,7 @@ def _revisions() -> set[str]:
     return {script.revision for script in _scripts().walk_revisions()}
 
 
-@contextmanager
-def _lock(connection: Connection, url: str) -> Iterator[None]:
+def _lock(connection: Connection) -> None:
     """Keep other upgrades out until the transaction ends; on SQLite its own BEGIN IMMEDIATE does that."""
     if connection.dialect.name == "postgresql":
         # DDL may take its time, and so may another upgrade we wait for.
@@ -148,18 +148,28 @@ def _lock(connection: Connection, url: str) -> Iterator[None]:
         connection.execute(text("SET LOCAL lock_timeout = 0"))
         # The lock of a transaction, not of a session: it works through pgbouncer and goes with us if we die.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRESQL_LOCK})
-    if connection.dialect.name not in ("mysql", "mariadb"):
+
+
+@contextmanager
+def _mysql_lock(engine: Engine) -> Iterator[None]:
+    """Keep other upgrades out on MySQL, where DDL commits and a transaction locks nothing.
+
+    On a connection of its own: the lock must outlast the commit of the version's row, or the next upgrade reads the
+    version before and makes the same table again.
+    """
+    if engine.dialect.name not in ("mysql", "mariadb"):
         yield
         return
-    # DDL commits on MySQL, so a transaction locks nothing. Lock names are the whole server's, and 64 letters long.
-    name = {"name": connection.scalar(text("SELECT CONCAT('os-capability ', SHA1(DATABASE()))"))}
-    wait = {**name, "seconds": _MYSQL_LOCK_SECONDS}
-    if connection.scalar(text("SELECT GET_LOCK(:name, :seconds)"), wait) != 1:
-        raise StoreBusy(url, "another upgrade of the schema is running")
-    try:
-        yield
-    finally:
-        connection.execute(text("SELECT RELEASE_LOCK(:name)"), name)
+    with transaction(engine) as connection:
+        # Lock names are the whole server's, and 64 letters long.
+        name = {"name": connection.scalar(text("SELECT CONCAT('os-capability ', SHA1(DATABASE()))"))}
+        wait = {**name, "seconds": _MYSQL_LOCK_SECONDS}
+        if connection.scalar(text("SELECT GET_LOCK(:name, :seconds)"), wait) != 1:
+            raise StoreBusy(shown_url(engine.url), "another upgrade of the schema is running")
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT RELEASE_LOCK(:name)"), name)
 
 
 def _lines(difference: Any) -> Iterator[str]:

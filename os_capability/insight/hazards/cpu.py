@@ -29,10 +29,10 @@ def _smt_off(host: Host) -> Iterator[str]:
 
 def _smt_is_switched_off(cpu: Cpu) -> bool:
     """Tell whether the offline CPUs are just the other threads of every core: that is meant, and even."""
-    if cpu.smt.control not in ("off", "forceoff") or not cpu.offline:
+    if cpu.smt.control not in ("off", "forceoff") or not cpu.offline or not cpu.threads:
         return False
     # On a hybrid machine one kind of core alone may have had other threads.
-    groups = {cpu.threads, *(len(kind.cpus) for kind in cpu.kinds)}
+    groups = {cpu.threads, *(len(kind.cpus) for kind in cpu.kinds if kind.cpus)}
     return cpu.cores == cpu.threads and any(len(cpu.offline) % cores == 0 for cores in groups)
 
 

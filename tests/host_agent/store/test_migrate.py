@@ -128,9 +128,12 @@ def test_an_upgrade_that_fails_can_be_run_again(bare: Engine) -> None:
 
 
 UPGRADE = """
-import sys
+import sys, time
+from sqlalchemy import event
 from host_agent.store import migrate, open_engine
 engine = open_engine(sys.argv[1])
+# A server that commits slowly: the next one must not begin before it has.
+event.listen(engine, "commit", lambda connection: time.sleep(0.3))
 print("ready", flush=True)
 sys.stdin.readline()
 migrate.upgrade(engine)

@@ -221,6 +221,11 @@ def test_smt_switched_off_on_a_hybrid_machine_is_meant() -> None:
     assert found(off).keys() & {"smt-off", "offline-cpus"} == {"smt-off"}
 
 
+def test_smt_switched_off_in_a_document_without_any_cpu_is_an_answer_too() -> None:
+    nothing = cpu(smt=Smt(control="off", active=False), online=CpuSet(), offline=CpuSet([0]), threads=0, cores=0)
+    assert "offline-cpus" in found(nothing)
+
+
 def test_a_small_share_of_much_memory_is_enough() -> None:
     large = memory(total_bytes=2048 * GIB, available_bytes=40 * GIB)
     assert "memory-nearly-exhausted" not in found(large)
