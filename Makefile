@@ -9,12 +9,15 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What an installed package comes with: without it every start of an editable install compiles its sources anew.
 COMPILE := $(BIN)/python -m compileall -q os_capability host_agent migrations
 
+# Most tests wait for a process or a server: more of them at a time than there are cores.
+WORKERS := 3
+
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-peers samples hosts fuzz clean
+.PHONY: help run test test-galera test-systemd check format bench bench-peers samples hosts fuzz deb clean
 
 help: ## print this list
 	@echo "os-capability: what every compute node can give"; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/.core ## read this machine, store it in the embedded SQLite file and print the stored row
 	@$(COMPILE)
@@ -26,7 +29,13 @@ run: $(VENV)/.core ## read this machine, store it in the embedded SQLite file an
 test: $(VENV)/.test ## the whole test suite: on SQLite, and on PostgreSQL and MariaDB where they answer
 	@$(COMPILE)
 	@echo "==> Running the tests"
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist worksteal $(TESTS)
+
+test-galera: $(VENV)/.test ## the write path on a MariaDB Galera cluster of three; root on Debian
+	@$(BIN)/python -m pytest -q tests/galera
+
+test-systemd: $(VENV)/.test ## the service and the package in containers with a real systemd; root on Debian
+	@$(BIN)/python -m pytest -q tests/systemd
 
 check: $(VENV)/.lint ## style, types and import contracts
 	@echo "==> Style"
@@ -57,6 +66,10 @@ samples: $(VENV)/.core ## write the generated texts anew: etc/host-agent.conf.sa
 
 hosts: $(VENV)/.test ## write the invented machines of tests/hosts anew
 	@$(BIN)/python -m tests.machines
+
+deb: $(VENV)/.core ## a Debian package into dist/, for the release and the Python that this runs on
+	@echo "==> Building the package, dependencies included"
+	@PYTHON=$(BIN)/python debian/build dist
 
 clean: ## remove the environment and every cache
 	@rm -rf $(VENV) $(BENCH) $(PEERS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import sys
 import tempfile
 import time
@@ -35,7 +36,7 @@ from host_agent.store.engine import Engine
 from tests.host_agent.facts import machine, record
 
 SERVERS = ("postgresql+psycopg://postgres@127.0.0.1/postgres", "mysql+pymysql://root@127.0.0.1/mysql")
-DATABASE = "os_capability_bench"
+DATABASE = f"os_capability_bench_{os.getpid()}"
 ROW = "{:<11} {:<8} {:>5} {:>10} {:>10} {:>6}"
 
 
@@ -70,9 +71,10 @@ def own_engine(url: str) -> Iterator[Engine]:
     parsed = make_url(url)
     is_file = parsed.get_backend_name() == "sqlite"
     if not is_file:
-        administer(url, f"DROP DATABASE IF EXISTS {DATABASE}", f"CREATE DATABASE {DATABASE}")
+        administer(url, f"CREATE DATABASE {DATABASE}")
         parsed = parsed.set(database=DATABASE)
-    engine = store.open_engine(parsed.render_as_string(hide_password=False))
+    # The daemon makes a connection for each transaction; here it is the statements that count.
+    engine = store.open_engine(parsed.render_as_string(hide_password=False), keep_open=True)
     try:
         migrate.upgrade(engine)
         yield engine
@@ -82,12 +84,11 @@ def own_engine(url: str) -> Iterator[Engine]:
             administer(url, f"DROP DATABASE {DATABASE}")
 
 
-def administer(url: str, *statements: str) -> None:
+def administer(url: str, statement: str) -> None:
     engine = store.open_engine(url)
     migrate.current(engine)  # the one clear line where nobody answers
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for statement in statements:
-            connection.execute(text(statement))
+        connection.execute(text(statement))
     engine.dispose()
 
 

@@ -3,12 +3,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 __all__ = [
+    "AmbiguousHost",
     "ConfigError",
+    "DuplicateHost",
     "HostAgentError",
+    "HostRetired",
     "IdentityError",
     "InvalidDatabaseUrl",
     "InvalidRecord",
+    "LeaseLost",
+    "NameTaken",
+    "ReportRefused",
     "SchemaOutdated",
     "SchemaTooNew",
     "StoreBusy",
@@ -44,8 +52,8 @@ class InvalidDatabaseUrl(StoreError):
 class StoreUnreachable(StoreError):
     """No connection: nobody listens, the credentials are wrong, the file cannot be opened."""
 
-    def __init__(self, url: str, reason: str) -> None:
-        super().__init__(url, f"{reason}: make it reachable, or give another with --database-url")
+    def __init__(self, url: str, reason: str, advice: str | None = None) -> None:
+        super().__init__(url, f"{reason}: {advice or 'make it reachable, or give another with --database-url'}")
 
 
 class StoreConnectionLost(StoreError):
@@ -80,9 +88,8 @@ class SchemaTooNew(StoreError):
 class UnknownMarker(HostAgentError):
     """The marker of a page is no row's uuid."""
 
-    def __init__(self, marker: str) -> None:
-        super().__init__(f"no host has the uuid {marker!r} given as marker: start again without a marker")
-        self.marker = marker
+    def __init__(self, marker: str, kind: str = "host") -> None:
+        super().__init__(f"no {kind} has the uuid {marker!r} given as marker: start again without a marker")
 
 
 class ConfigError(HostAgentError):
@@ -91,3 +98,60 @@ class ConfigError(HostAgentError):
 
 class IdentityError(HostAgentError):
     """The state directory does not say who this host is: names the file."""
+
+
+class ReportRefused(HostAgentError):
+    """The database works and does not take this host's reports: says why, and what an operator can do."""
+
+
+class HostRetired(ReportRefused):
+    """An operator retired the host."""
+
+    def __init__(self, uuid: str) -> None:
+        super().__init__(f"host {uuid} is retired: `host-agent hosts retire --undo {uuid}` takes it back")
+
+
+class DuplicateHost(ReportRefused):
+    """Another boot that is alive reports under the same uuid: a cloned image, or the same machine before its reboot.
+
+    Attributes:
+        last_seen_up: when the other was heard last, by the database's clock. If that moves on while we wait, the
+            other is alive, and this is no reboot.
+    """
+
+    def __init__(self, uuid: str, other_boot_id: str, other_host: str, last_seen_up: datetime) -> None:
+        super().__init__(
+            f"host {uuid} is alive elsewhere, as {other_host!r} with boot id {other_boot_id}: if this machine was "
+            "cloned from it, run `host-agent identity reset` here"
+        )
+        self.uuid = uuid
+        self.other_boot_id = other_boot_id
+        self.other_host = other_host
+        self.last_seen_up = last_seen_up
+
+
+class AmbiguousHost(ReportRefused):
+    """This machine lost its uuid, and a stored host resembles it in one way and differs in another."""
+
+    def __init__(self, reason: str, other_uuid: str) -> None:
+        super().__init__(
+            f"{reason}: if this is that host, run `host-agent identity adopt {other_uuid}`, "
+            "if it is another one, `host-agent identity reset`"
+        )
+
+
+class NameTaken(ReportRefused):
+    """Another host that is alive has the name that this one wants in the ``host`` columns."""
+
+    def __init__(self, host: str, other_service_uuid: str) -> None:
+        super().__init__(
+            f"the name {host!r} is in use by another host that is alive (service {other_service_uuid}): "
+            "give this one another by the option host, or wait until that is down if it was this machine"
+        )
+
+
+class LeaseLost(ReportRefused):
+    """The host's row in ``services`` is not held by this boot any more: register again."""
+
+    def __init__(self, uuid: str) -> None:
+        super().__init__(f"host {uuid} has to register again before it reports")

@@ -3,17 +3,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
+import sys
 import threading
 from collections.abc import Mapping
+from datetime import datetime, timezone
 
 from oslo_config import cfg
 from oslo_log import log as oslo_log
 
 from host_agent.errors import ConfigError
 
-__all__ = ["Condition", "set_up"]
+__all__ = ["Condition", "name_host", "set_up"]
 
 
 def set_up(options: cfg.ConfigOpts, version: str, environ: Mapping[str, str] | None = None) -> None:
@@ -22,18 +25,77 @@ def set_up(options: cfg.ConfigOpts, version: str, environ: Mapping[str, str] | N
     Raises:
         ConfigError: a file that those options name is not usable.
     """
-    environ = os.environ if environ is None else environ
     to_file = options.log_file or options.log_dir
     options.set_default("use_stderr", not (to_file or options.use_journal or options.use_syslog))
+    is_journal = _is_journal(os.environ if environ is None else environ)
     # The journal stamps each line itself; a terminal or a file does not.
-    stamp = "" if "JOURNAL_STREAM" in environ and not to_file else "%(asctime)s.%(msecs)03d "
+    stamp = "" if is_journal and not to_file else "%(asctime)s.%(msecs)03d "
     options.set_default("logging_default_format_string", stamp + "%(levelname)s %(name)s: %(message)s")
     # APScheduler tells of every run at INFO, and at WARNING of every run it skips; `Schedule` says the latter once.
-    options.set_default("default_log_levels", [*options.default_log_levels, "apscheduler=ERROR", "alembic=WARNING"])
+    # psycopg warns of each batch that the server refused, beside the error it raises.
+    levels = ("apscheduler=ERROR", "alembic=WARNING", "psycopg=ERROR")
+    options.set_default("default_log_levels", [*options.default_log_levels, *levels])
     try:
         oslo_log.setup(options, "host-agent", version)
     except (OSError, oslo_log.LogConfigError) as error:
         raise ConfigError(f"the log cannot be written as configured: {error}") from None
+    if options.log_config_append:
+        return  # a file of logging's own, which decides everything
+    for handler in logging.getLogger().handlers:
+        if options.use_json:
+            handler.setFormatter(_JsonFormatter())
+        if is_journal and isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
+            handler.setFormatter(_JournalFormatter(handler.formatter))
+
+
+def name_host(uuid: str) -> None:
+    """Put the host's uuid into every line in JSON from now on."""
+    _JsonFormatter.host_uuid = uuid
+
+
+def _is_journal(environ: Mapping[str, str]) -> bool:
+    """Tell whether standard error is the journal: a child inherits the variable, also where its own error is a file."""
+    try:
+        stat = os.fstat(sys.stderr.fileno())
+    except (AttributeError, OSError, ValueError):
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{stat.st_dev}:{stat.st_ino}"
+
+
+class _JsonFormatter(logging.Formatter):
+    """One object a line. That of oslo.log has no time zone, and tells the same three times."""
+
+    host_uuid: str | None = None
+
+    def format(self, record: logging.LogRecord) -> str:
+        at = datetime.fromtimestamp(record.created, timezone.utc).isoformat(timespec="milliseconds")
+        line = {
+            "time": at.replace("+00:00", "Z"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "host_uuid": self.host_uuid,
+            "thread": record.threadName,
+            "pid": record.process,
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+class _JournalFormatter(logging.Formatter):
+    """Puts before each line what gives it its priority in the journal, see sd-daemon(3)."""
+
+    def __init__(self, formatter: logging.Formatter | None) -> None:
+        super().__init__()
+        self._formatter = formatter or logging.Formatter()
+
+    def format(self, record: logging.LogRecord) -> str:
+        level = next((number for least, number in _PRIORITIES if record.levelno >= least), 7)
+        return "\n".join(f"<{level}>{line}" for line in self._formatter.format(record).split("\n"))
+
+
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 
 
 class Condition:

@@ -23,7 +23,7 @@ class Notifier:
 
     def ready(self) -> None:
         """Say that the start is done."""
-        self._send("READY=1")
+        self._send("READY=1", flags=0)  # waits for a manager that is busy: without it the start would count as failed
 
     def status(self, line: str) -> None:
         """Give the line that ``systemctl status`` shows."""
@@ -37,7 +37,7 @@ class Notifier:
         """Say that the daemon ends on purpose."""
         self._send("STOPPING=1")
 
-    def _send(self, message: str) -> None:
+    def _send(self, message: str, flags: int = socket.MSG_DONTWAIT) -> None:
         if not self._address:
             return
         # A manager that is restarting, or a socket gone, is no reason to fail: it asks again by its own time limits.
@@ -46,7 +46,7 @@ class Notifier:
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as out,
         ):
             out.connect(self._address)
-            out.send(message.encode())
+            out.send(message.encode(), flags)
 
 
 def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:

@@ -38,8 +38,8 @@ class Identity:
 class ComputeHost:
     """One row of ``compute_host``, less what the store fills in itself.
 
-    Attributes are columns. ``*_mb`` is MiB, ``*_kb`` KiB, ``*_gb`` GiB; ``None`` is not measured. ``cpu_info``,
-    ``numa_topology`` and ``facts`` are JSON text.
+    Attributes are columns. ``sequence`` is microseconds from the boot to the collection; ``*_mb`` is MiB, ``*_kb`` KiB,
+    ``*_gb`` GiB; ``None`` is not measured. ``cpu_info``, ``numa_topology`` and ``facts`` are JSON text.
 
     Raises:
         InvalidRecord: the host has no CPU, which is a failed collection and no fact.
@@ -54,6 +54,9 @@ class ComputeHost:
     agent_version: str
     facts_digest: str
     facts: str
+    machine_id: str | None
+    product_uuid: str | None
+    sequence: int
 
     vcpus: int
     total_cpu: float
@@ -104,8 +107,14 @@ class ComputeHost:
             raise InvalidRecord(f"{self.host}: the facts name no online CPU; the stored row is left as it is")
 
 
-def compute_host(facts: Host, identity: Identity, agent_version: str) -> ComputeHost:
+def compute_host(facts: Host, identity: Identity, agent_version: str, sequence: int) -> ComputeHost:
     """Make the row of a host: sizes in MiB and KiB rounded down, ``vcpus`` the online threads.
+
+    Args:
+        facts: what the host can give.
+        identity: who it is.
+        agent_version: who says so.
+        sequence: microseconds since the boot when `facts` were collected.
 
     Raises:
         InvalidRecord: the facts name no online CPU.
@@ -123,6 +132,9 @@ def compute_host(facts: Host, identity: Identity, agent_version: str) -> Compute
         agent_version=agent_version,
         facts_digest=facts_digest(document),
         facts=_json(document),
+        machine_id=facts.machine_id,
+        product_uuid=facts.product_uuid,
+        sequence=sequence,
         vcpus=facts.cpu.threads,
         total_cpu=float(facts.cpu.threads),
         memory_mb=_units(_ram_bytes(facts), 1024**2),
@@ -227,6 +239,7 @@ def _hugepages(pool: NodeHugePages) -> dict[str, int | None]:
 # What moves by itself while the machine stays the same. Narrow columns of the row carry the figures that matter,
 # and are written every time; if they counted here, the wide document would be written every time as well.
 # reserved, surplus: counts of huge pages that rise and fall with every process that maps some.
+# product_uuid: only root is shown it, so that root's `once` and the service would take turns.
 # memory_total_bytes of a node: Firecracker guests (kernel 6.18 seen) count a page once it is first touched, so that
 # it grows for as long as they run. Memory plugged in or out shows in memory.total_bytes, which does count.
 _VOLATILE = frozenset(
@@ -240,6 +253,7 @@ _VOLATILE = frozenset(
         "reserved",
         "surplus",
         "memory_total_bytes",
+        "product_uuid",
     }
 )
 _VOLATILE_WORDS = frozenset({"free", "available", "buffers", "cached"})
@@ -251,7 +265,7 @@ def facts_digest(document: Mapping[str, object]) -> str:
     """Give the SHA-256 (64 hex digits) of a document without what moves by itself.
 
     Left out at any depth: the moment of collection, uptime, load, users, every figure of free, available, buffered or
-    cached memory, and the warning that something moved since the last reading.
+    cached memory, the product uuid, and the warning that something moved since the last reading.
     """
     text = json.dumps(_settled(document), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,8 @@ __all__ = [
     "AgentSettings",
     "Configuration",
     "DatabaseSettings",
+    "EventSettings",
+    "MetricsSettings",
     "Settings",
     "embedded_url",
     "hide_password",
@@ -43,8 +44,6 @@ _DATABASE_URL_VARIABLE = "OS_CAPABILITY_DATABASE_URL"
 # The test suite's own variables may stand in the same shell; they are no misspelt options.
 _TEST_PREFIX = "OS_CAPABILITY_TEST_"
 
-_UNSET = "(the machine decides)"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseSettings:
@@ -62,8 +61,29 @@ class AgentSettings:
     refresh_interval: int
     full_interval: int
     report_interval: int
+    down_after: int
+    retry_interval: int
+    stall_after: int
     binary: str
     topic: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSettings:
+    """Section ``[events]``; ``fold_interval`` is seconds."""
+
+    fold_interval: int
+    max_age_days: int
+    max_per_host: int
+    spool_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """Section ``[metrics]``; ``None`` is nowhere."""
+
+    bind: str | None
+    textfile: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +92,12 @@ class Settings:
 
     host: str | None
     my_ip: str | None
+    host_uuid_file: str
     state_path: Path
     database: DatabaseSettings
     agent: AgentSettings
+    events: EventSettings
+    metrics: MetricsSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +171,14 @@ def embedded_url(state_path: Path) -> str:
 
 def hide_password(url: str) -> str:
     """Give a database URL that may be shown: without its password, and without its query, which may hold one too."""
-    return re.sub(r"(://[^:/@]*:).*@", r"\1***@", url.partition("?")[0])
+    scheme, separator, rest = url.partition("://")
+    place, _, query = rest.partition("?")
+    if not separator or "@" in query:
+        # No URL, or one whose password has a ? of its own: nobody can tell what of it is secret.
+        return f"{scheme}://***" if separator else "***"
+    credentials, at, address = place.rpartition("@")
+    user, colon, _password = credentials.partition(":")
+    return f"{scheme}://{user}{colon and ':***'}{at}{address}"
 
 
 def shown(configuration: Configuration) -> Iterator[tuple[str, str, str]]:
@@ -157,11 +187,12 @@ def shown(configuration: Configuration) -> Iterator[tuple[str, str, str]]:
     Of oslo.log's options only those somebody gave.
     """
     settings, origins = configuration.settings, configuration.origins
-    holders = {"DEFAULT": settings, "database": settings.database, "agent": settings.agent}
+    holders: dict[str, object] = {"DEFAULT": settings}
+    holders |= {section: getattr(settings, section) for section in OPTIONS if section != "DEFAULT"}
     for section, options in OPTIONS.items():
         for option in options:
             value = getattr(holders[section], option.dest)
-            text = hide_password(value) if option.secret else str(_UNSET if value is None else value)
+            text = hide_password(value) if option.secret else str(option.sample_default if value is None else value)
             yield f"[{section}] {option.dest}", text, origins.get((section, option.dest), "default")
     for (section, name), origin in origins.items():
         if name in configuration.logging:
@@ -190,7 +221,8 @@ def _in_file(path: str, known: Mapping[str, list[str]]) -> Iterable[_Given]:
     try:
         cfg.ConfigParser(path, sections).parse()
     except cfg.ParseError as error:
-        quoted = f": {hide_password(error.line.strip())!r}" if error.line else ""
+        line = (error.line or "").strip()
+        quoted = f": {hide_password(line) if '@' in line else line!r}" if line else ""
         raise ConfigError(f"{path}, line {error.lineno}: {error.msg}{quoted}") from None
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
@@ -265,6 +297,8 @@ def _settings(values: Mapping[tuple[str, str], object], environ: Mapping[str, st
         **{**default, "state_path": state_path},  # type: ignore[arg-type]
         database=DatabaseSettings(url=str(url)),
         agent=AgentSettings(**section("agent")),  # type: ignore[arg-type]
+        events=EventSettings(**section("events")),  # type: ignore[arg-type]
+        metrics=MetricsSettings(**section("metrics")),  # type: ignore[arg-type]
     )
 
 
@@ -279,9 +313,12 @@ def _default_state_path(environ: Mapping[str, str]) -> str:
 
 def _refuse_incoherent(settings: Settings, origins: Mapping[tuple[str, str], str]) -> None:
     agent = settings.agent
-    if agent.full_interval < agent.refresh_interval:
-        origin = origins.get(("agent", "full_interval")) or origins[("agent", "refresh_interval")]
-        raise ConfigError(
-            f"{origin}: [agent] full_interval = {agent.full_interval} is not valid: "
-            f"at least refresh_interval, which is {agent.refresh_interval}"
-        )
+    for name, least, reason in (
+        ("full_interval", agent.refresh_interval, f"refresh_interval, which is {agent.refresh_interval}"),
+        # With fewer than two heartbeats to miss, one that is late makes a host look dead (Nova's bug 1255685).
+        ("down_after", agent.report_interval * 2.5, f"2.5 times report_interval, which is {agent.report_interval}"),
+    ):
+        if getattr(agent, name) < least:
+            other = reason.partition(",")[0].split()[-1]
+            origin = origins.get(("agent", name)) or origins[("agent", other)]
+            raise ConfigError(f"{origin}: [agent] {name} = {getattr(agent, name)} is not valid: at least {reason}")

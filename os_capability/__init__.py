@@ -15,7 +15,7 @@ from os_capability.errors import (
     SourceUnreadable,
     UnparsableText,
 )
-from os_capability.model import Host, NumaTopology
+from os_capability.model import Host, MachineIdentity, NumaTopology
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,7 @@ __all__ = [
     "InvalidCpuSet",
     "InvalidDocument",
     "InvalidRoot",
+    "MachineIdentity",
     "MissingPackage",
     "MissingProgram",
     "NumaTopology",

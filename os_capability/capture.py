@@ -52,8 +52,8 @@ def capture(root: str = "/") -> Capture:
     """Read a machine and keep what was read, without host name, ids, serial numbers, MACs and users' names.
 
     `os_capability.collect` of the archive's folder gives the document that the machine gives now, but for
-    ``collected_at`` and for ``hostname``, ``machine_id`` and ``boot_id``, which are null. A machine that cannot be read
-    is kept as far as it can.
+    ``collected_at`` and for who the machine is (`MachineIdentity`), which is null. A machine that cannot be read is
+    kept as far as it can.
 
     Raises:
         InvalidRoot: `root` is no folder, or holds neither ``proc`` nor ``sys``.

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import selectors
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 
 from os_capability.errors import MissingProgram, SourceUnreadable
 
@@ -24,7 +27,7 @@ def run(program: str, arguments: list[str], timeout_seconds: float) -> str:
     """Run a program, from the PATH or by its absolute path, and give its standard output.
 
     It gets the C locale, no settings of its own from the environment, and a closed standard input. When the time is
-    up it is killed together with everything it started.
+    up, or our own process ends in order before, it is killed together with everything it started.
 
     Raises:
         MissingProgram: it is not there.
@@ -44,10 +47,17 @@ def run(program: str, arguments: list[str], timeout_seconds: float) -> str:
         )
     except OSError as error:
         raise SourceUnreadable(path, f"could not be started: {error.strerror}") from None
+    # A daemon that is stopped does not wait for its thread which waits here.
+    kill = partial(_kill, process)
+    atexit.register(kill)
     try:
         output, complaint = _read_both(process, path, timeout_seconds)
     finally:
-        _end(process)
+        atexit.unregister(kill)
+        kill()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
     if process.returncode != 0:
         ended = f"exit {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
         first_line = complaint.strip().split("\n")[0]
@@ -96,14 +106,10 @@ def _read_both(process: subprocess.Popen[bytes], path: str, timeout_seconds: flo
     return output, complaint
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        try:
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    # Not poll(): until we ask, one that has ended keeps its number, and what it started can be found by that.
+    if process.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):  # macOS: nobody is left but the one that has ended
             os.killpg(process.pid, signal.SIGKILL)
-            # One that is stuck in the kernel cannot be killed; it must not keep us as well.
+        with suppress(subprocess.TimeoutExpired):  # stuck in the kernel: it must not keep us as well
             process.wait(1)
-        except (ProcessLookupError, subprocess.TimeoutExpired):
-            pass
-    for stream in (process.stdout, process.stderr):
-        if stream is not None:
-            stream.close()

@@ -9,6 +9,7 @@ import sys
 from os_capability.driver import HostDriver
 from os_capability.errors import SourceUnreadable
 from os_capability.model import Host
+from os_capability.parts import OnPart, TimedDriver
 
 __all__ = ["SOURCES", "collect", "load_driver", "native_driver", "refresh"]
 
@@ -23,7 +24,7 @@ _DRIVERS = (
 )
 
 
-def load_driver(root: str = "/", source: str = "auto") -> HostDriver:
+def load_driver(root: str = "/", source: str = "auto", on_part: OnPart | None = None) -> HostDriver:
     """Give the driver for a machine: this one, or the one whose ``proc`` and ``sys`` lie under `root`.
 
     A foreign root is always a Linux machine, whatever system we run on.
@@ -31,6 +32,10 @@ def load_driver(root: str = "/", source: str = "auto") -> HostDriver:
     Args:
         root: a folder with the machine's ``proc`` and ``sys``; ``/`` is the machine we run on.
         source: who tells the topology: ``auto`` (both, sysfs decides), ``lscpu`` or ``sysfs`` alone.
+        on_part: told of each part of a reading when it is over: its name, the seconds it took, and whether it ended
+            without an exception. On Linux a collection has the parts ``topology`` (with lscpu's answer), ``memory``,
+            ``system``, ``cpu``, ``numa``, ``limits`` and ``pci``, in this order; elsewhere it is one, ``machine``. A
+            refresh is the part ``refresh``; where it collects anew it comes last, and its time contains the others'.
 
     Raises:
         InvalidRoot: `root` is no folder, or holds neither ``proc`` nor ``sys``.
@@ -40,10 +45,11 @@ def load_driver(root: str = "/", source: str = "auto") -> HostDriver:
     if source not in SOURCES:
         raise ValueError(f"source is one of {', '.join(SOURCES)}, not {source!r}")
     if root == "/" and not sys.platform.startswith("linux"):
-        return native_driver(sys.platform, source)
+        driver = native_driver(sys.platform, source)
+        return driver if on_part is None else TimedDriver(driver, on_part)
     from os_capability.linux.driver import LinuxDriver
 
-    return LinuxDriver(root, source)
+    return LinuxDriver(root, source, on_part)
 
 
 def native_driver(platform: str, source: str = "auto") -> HostDriver:

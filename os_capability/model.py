@@ -22,6 +22,7 @@ __all__ = [
     "HostWarning",
     "HugePages",
     "Limits",
+    "MachineIdentity",
     "Memory",
     "NodeHugePages",
     "NumaNode",
@@ -328,16 +329,29 @@ class HostWarning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MachineIdentity:
+    """Who a machine is: the four facts of `Host` that take no look at its CPUs and memory."""
+
+    hostname: str | None
+    machine_id: str | None
+    product_uuid: str | None
+    boot_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """One machine at one moment: what `collect` returns and what the document holds.
 
     Attributes:
+        machine_id: what the operating system calls this installation, see machine-id(5).
+        product_uuid: what the firmware calls this hardware, in lower case; Linux tells only root.
         pci: by ascending address; ``None`` where the machine shows no PCI bus.
     """
 
     collected_at: datetime
     hostname: str | None
     machine_id: str | None
+    product_uuid: str | None
     boot_id: str | None
     system: System
     cpu: Cpu

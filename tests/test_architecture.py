@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -227,3 +228,12 @@ class TestImport:
         assert {"alembic", "apscheduler", "host_agent", "oslo_config", "sqlalchemy", "yaml"}.isdisjoint(
             done.stdout.split()
         )
+
+
+@pytest.mark.parametrize("folder", ["os_capability", "os_capability/linux", "host_agent", "host_agent/store"])
+def test_the_page_says_where_every_module_belongs(folder: str) -> None:
+    table = re.findall(r"^\| .+ \|$", (TOP / "docs" / "architecture.md").read_text(), re.MULTILINE)
+    named = set(re.findall(r"\w+", " ".join(re.findall(r"`[^`]+`", " ".join(table)))))
+    modules = {path.stem for path in (TOP / folder).glob("*.py") if not path.stem.startswith("__")}
+    assert modules
+    assert sorted(modules - named) == []

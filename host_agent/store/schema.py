@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT, MEDIUMTEXT
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["Base", "ComputeHostRow", "ServiceRow", "UtcDateTime"]
+__all__ = ["Base", "ComputeHostRow", "EventRow", "ServiceRow", "UtcDateTime"]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -68,6 +68,13 @@ class ServiceRow(Base):
     """The small heartbeat of one agent, apart from its facts.
 
     No column that a heartbeat changes is indexed, so that PostgreSQL touches no index then (HOT).
+
+    Attributes:
+        boot_id: the boot that holds the row, until it stops in order or is not heard of for too long. Another boot
+            under the same uuid is refused as long as the holder is alive.
+        contender_boot_id: another boot that claimed the row while its holder was alive: a cloned image.
+        contender_host: that machine's host name.
+        contended_at: when it did so last.
     """
 
     __tablename__ = "services"
@@ -88,6 +95,10 @@ class ServiceRow(Base):
     last_seen_up: Mapped[datetime | None]
     forced_down: Mapped[bool] = mapped_column(server_default=false())
     version: Mapped[int | None]
+    boot_id: Mapped[_Uuid | None]
+    contender_boot_id: Mapped[_Uuid | None]
+    contender_host: Mapped[str | None]
+    contended_at: Mapped[datetime | None]
     created_at: Mapped[datetime | None]
     updated_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
@@ -98,6 +109,12 @@ class ComputeHostRow(Base):
     """One host: what it has and what of it is in use. ``*_mb`` is MiB, ``*_kb`` KiB, ``*_gb`` GiB.
 
     Only what finds the row is NOT NULL: whatever is not known is NULL, in Nova's own columns too.
+
+    Attributes:
+        machine_id: what the operating system calls this installation, see machine-id(5).
+        product_uuid: what the firmware calls this hardware; only root may read it.
+        sequence: microseconds between the boot `boot_id` and the collection of these facts; never goes back.
+        retired_at: when an operator retired the host.
     """
 
     __tablename__ = "compute_host"
@@ -106,6 +123,8 @@ class ComputeHostRow(Base):
         Index("ix_compute_host_host", "host"),
         # Not unique: a host installed anew has a new uuid under the old name.
         Index("ix_compute_host_hypervisor_hostname", "hypervisor_hostname"),
+        # A host that lost its uuid looks for the row it had.
+        Index("ix_compute_host_machine_id", "machine_id"),
         _TABLE_OPTIONS,
     )
 
@@ -167,8 +186,46 @@ class ComputeHostRow(Base):
     facts_digest: Mapped[str | None] = mapped_column(String(64))
     facts: Mapped[str | None] = mapped_column(_LongText)
     facts_at: Mapped[datetime | None]
+    machine_id: Mapped[str | None]
+    product_uuid: Mapped[_Uuid | None]
+    sequence: Mapped[int | None]
+    retired_at: Mapped[datetime | None]
 
     created_at: Mapped[datetime | None]
     updated_at: Mapped[datetime | None]
     deleted_at: Mapped[datetime | None]
     deleted: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class EventRow(Base):
+    """Something that changed on a host, told by the host itself or by whoever saw it. ``detail`` is JSON.
+
+    Attributes:
+        uuid: made with the event, so that what is delivered twice is stored once.
+        host_uuid: no foreign key: a host registers, and is told of, before its facts are there.
+        host: the host's name at that time.
+        at: when it happened, as near as the database's clock can tell.
+        boot_id: the boot that told it.
+        sequence: microseconds since that boot.
+        created_at: when it was stored.
+    """
+
+    __tablename__ = "events"
+    __table_args__ = (
+        UniqueConstraint("uuid", name="uniq_events0uuid"),
+        Index("ix_events_host_uuid_at", "host_uuid", "at"),
+        Index("ix_events_at", "at"),
+        _TABLE_OPTIONS,
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[_Uuid]
+    host_uuid: Mapped[_Uuid]
+    host: Mapped[str | None]
+    at: Mapped[datetime]
+    code: Mapped[str]
+    message: Mapped[_Json]
+    detail: Mapped[_Json]
+    boot_id: Mapped[_Uuid | None]
+    sequence: Mapped[int | None]
+    created_at: Mapped[datetime]

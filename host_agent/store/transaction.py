@@ -17,9 +17,10 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from host_agent.errors import StoreBusy, StoreConnectionLost, StoreError
+from host_agent.errors import InvalidDatabaseUrl, StoreBusy, StoreConnectionLost, StoreError
+from host_agent.store.addresses import NoAddressAnswers
 from host_agent.store.engine import DEFERRED_BEGIN, shown_url
-from host_agent.store.faults import connect_error, statement_error
+from host_agent.store.faults import address_error, connect_error, statement_error
 
 __all__ = ["reading", "retry_temporary", "transaction"]
 
@@ -62,16 +63,21 @@ def _connection(engine: Engine) -> Iterator[Connection]:
     try:
         connection = engine.connect()
     except DBAPIError as error:
-        raise connect_error(engine.url, error) from error
+        raise connect_error(engine.url, error.orig) from error
+    except NoAddressAnswers as error:
+        raise address_error(engine.url, error) from error
     except PoolTimeout as error:
         raise StoreBusy(shown_url(engine.url), "all connections of this process are in use") from error
+    except TypeError as error:
+        # PyMySQL takes what stands in the query as keyword arguments, and names the one it does not know.
+        raise InvalidDatabaseUrl(shown_url(engine.url), f"the url's query has an unknown option: {error}") from error
     except StoreError as error:
         raise StoreError(shown_url(engine.url), error.reason) from error
     try:
         with connection:
             yield connection
     except DBAPIError as error:
-        raise statement_error(engine.url, error) from error
+        raise statement_error(engine.url, error.orig, is_lost=error.connection_invalidated) from error
 
 
 def retry_temporary(function: Callable[_P, _R]) -> Callable[_P, _R]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from host_agent.migrations import repeatable
 from sqlalchemy.dialects import mysql
 
 revision = "0001"
@@ -20,7 +21,7 @@ _OPTIONS: dict[str, Any] = {
 
 def upgrade() -> None:
     """Create ``services``."""
-    op.create_table(
+    repeatable.create_table(
         "services",
         sa.Column("id", _ID, primary_key=True, autoincrement=True),
         sa.Column("uuid", sa.String(36), nullable=False),

@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
+from host_agent.migrations import repeatable
 from sqlalchemy.dialects import mysql
 
 revision = "0002"
@@ -22,7 +23,7 @@ _OPTIONS: dict[str, Any] = {
 
 def upgrade() -> None:
     """Create ``compute_host``."""
-    op.create_table(
+    repeatable.create_table(
         "compute_host",
         sa.Column("id", _ID, primary_key=True, autoincrement=True),
         sa.Column("uuid", sa.String(36), nullable=False),
@@ -86,8 +87,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("uuid", name="uniq_compute_host0uuid"),
         **_OPTIONS,
     )
-    op.create_index("ix_compute_host_host", "compute_host", ["host"])
-    op.create_index("ix_compute_host_hypervisor_hostname", "compute_host", ["hypervisor_hostname"])
+    repeatable.create_index("ix_compute_host_host", "compute_host", ["host"])
+    repeatable.create_index("ix_compute_host_hypervisor_hostname", "compute_host", ["hypervisor_hostname"])
     if op.get_bind().dialect.name == "postgresql":
         # Room on each page for the rows' next versions, so that an update touches no index (HOT).
         op.execute("ALTER TABLE compute_host SET (fillfactor = 70)")

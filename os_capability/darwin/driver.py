@@ -13,7 +13,7 @@ from os_capability.darwin.topology import MacCpus, join, read_cpus
 from os_capability.darwin.vm_stat import parse_swap_usage, parse_vm_stat
 from os_capability.errors import SourceUnreadable
 from os_capability.hypervisors import hypervisor_by_firmware
-from os_capability.model import Cpu, Host, Limits, Memory, Smt, System
+from os_capability.model import Cpu, Host, Limits, MachineIdentity, Memory, Smt, System
 from os_capability.sysctl import Sysctl
 from os_capability.topology_change import with_changes_told
 from os_capability.whole_machine import whole_machine
@@ -24,17 +24,17 @@ _SYSCTL, _VM_STAT = "/usr/sbin/sysctl", "/usr/bin/vm_stat"
 _PATIENCE_SECONDS = 10.0
 
 _MOVING = ("hw.logicalcpu", "hw.logicalcpu_max", "hw.ncpu", "hw.memsize", "vm.loadavg", "vm.swapusage")
+_IDENTITY = ("kern.hostname", "kern.bootsessionuuid")
 _ALL = (
+    *_IDENTITY,
     "hw",
     # `hw` does not list these two.
     "hw.machine",
     "hw.model",
     "machdep.cpu",
-    "kern.hostname",
     "kern.osrelease",
     "kern.osproductversion",
     "kern.boottime",
-    "kern.bootsessionuuid",
     "kern.hv_vmm_present",
     "vm.loadavg",
     "vm.swapusage",
@@ -51,17 +51,22 @@ class DarwinDriver:
     def __init__(self, run: Run = run) -> None:
         self._run = run
 
+    def identify(self) -> MachineIdentity:
+        """Read who this machine is; see `HostDriver.identify`."""
+        return _identity(self._ask(_IDENTITY))
+
     def collect(self) -> Host:
         """Read every fact; see `HostDriver.collect`."""
         sysctl = self._ask(_ALL)
         cpus = _cpus(sysctl)
         memory = self._memory(sysctl)
-        now = clock.now()
+        identity, now = _identity(sysctl), clock.now()
         return Host(
             collected_at=now,
-            hostname=sysctl.text("kern.hostname"),
-            machine_id=None,
-            boot_id=sysctl.text("kern.bootsessionuuid"),
+            hostname=identity.hostname,
+            machine_id=identity.machine_id,
+            product_uuid=identity.product_uuid,
+            boot_id=identity.boot_id,
             system=_system(sysctl, now),
             cpu=_cpu(sysctl, cpus),
             memory=memory,
@@ -118,6 +123,15 @@ class DarwinDriver:
             swap_free_bytes=swap_free,
             hugepages=None,
         )
+
+
+def _identity(sysctl: Sysctl) -> MachineIdentity:
+    return MachineIdentity(
+        hostname=sysctl.text("kern.hostname"),
+        machine_id=None,
+        product_uuid=None,
+        boot_id=sysctl.text("kern.bootsessionuuid"),
+    )
 
 
 def _cpus(sysctl: Sysctl) -> MacCpus:

@@ -12,7 +12,18 @@ from os_capability.errors import SourceUnreadable, UnparsableText
 from os_capability.freebsd.boot_messages import parse_boot_messages
 from os_capability.freebsd.domains import parse_distances, parse_segments
 from os_capability.freebsd.processors import Placement, join, online_cpus, parse_affinity, read_placement
-from os_capability.model import Cpu, Host, HostWarning, Limits, Memory, NumaNode, NumaTopology, Smt, System
+from os_capability.model import (
+    Cpu,
+    Host,
+    HostWarning,
+    Limits,
+    MachineIdentity,
+    Memory,
+    NumaNode,
+    NumaTopology,
+    Smt,
+    System,
+)
 from os_capability.sysctl import Sysctl
 from os_capability.topology_change import with_changes_told
 from os_capability.whole_machine import whole_machine
@@ -37,13 +48,13 @@ _MOVING = (
     "vm.stats.vm",
     "vm.swap_total",
 )
+_IDENTITY = ("kern.hostname", "kern.hostuuid")
 _ALL = (
+    *_IDENTITY,
     *_MOVING,
     "hw.machine_arch",
     "hw.model",
     "kern.boottime",
-    "kern.hostname",
-    "kern.hostuuid",
     "kern.osrelease",
     "kern.ostype",
     "kern.smp",
@@ -67,19 +78,24 @@ class FreebsdDriver:
     def __init__(self, run: Run = run) -> None:
         self._run = run
 
+    def identify(self) -> MachineIdentity:
+        """Read who this machine is; see `HostDriver.identify`."""
+        return _identity(self._ask(_IDENTITY))
+
     def collect(self) -> Host:
         """Read every fact; see `HostDriver.collect`."""
         sysctl = self._ask(_ALL)
         online = online_cpus(sysctl)
         placement = read_placement(sysctl, online, self._domain_of_cpu(sysctl, online))
         memory = _memory(sysctl)
-        system, now = _system(sysctl), clock.now()
+        identity, system, now = _identity(sysctl), _system(sysctl), clock.now()
         affinity, warnings = self._affinity()
         return Host(
             collected_at=now,
-            hostname=sysctl.text("kern.hostname"),
-            machine_id=_machine_id(sysctl),
-            boot_id=None,
+            hostname=identity.hostname,
+            machine_id=identity.machine_id,
+            product_uuid=identity.product_uuid,
+            boot_id=identity.boot_id,
             system=replace(system, uptime_seconds=clock.uptime_seconds(system.boot_time, now)),
             cpu=_cpu(sysctl, placement),
             memory=memory,
@@ -133,9 +149,14 @@ class FreebsdDriver:
             return None, (HostWarning(code="source-unreadable", message=str(error)),)
 
 
-def _machine_id(sysctl: Sysctl) -> str | None:
+def _identity(sysctl: Sysctl) -> MachineIdentity:
     uuid = sysctl.text("kern.hostuuid")
-    return uuid if uuid and uuid.strip("0-") else None  # all zero is how a jail without one has it
+    return MachineIdentity(
+        hostname=sysctl.text("kern.hostname"),
+        machine_id=uuid if uuid and uuid.strip("0-") else None,  # all zero is how a jail without one has it
+        product_uuid=None,
+        boot_id=None,
+    )
 
 
 def _system(sysctl: Sysctl) -> System:

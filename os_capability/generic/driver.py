@@ -17,7 +17,7 @@ from typing import Any
 from os_capability import clock
 from os_capability.cpuset import CpuSet
 from os_capability.errors import MissingPackage, SourceUnreadable
-from os_capability.model import Cpu, Host, Limits, Memory, Processor, Smt, System
+from os_capability.model import Cpu, Host, Limits, MachineIdentity, Memory, Processor, Smt, System
 from os_capability.pycpuinfo import CpuName, ask_py_cpuinfo
 from os_capability.topology_change import with_changes_told
 from os_capability.whole_machine import whole_machine
@@ -37,15 +37,21 @@ class GenericDriver:
     def __init__(self, name_cpu: Callable[[], CpuName] = ask_py_cpuinfo) -> None:
         self._name_cpu = name_cpu
 
+    def identify(self) -> MachineIdentity:
+        """Read who this machine is; see `HostDriver.identify`."""
+        return MachineIdentity(hostname=platform.node() or None, machine_id=None, product_uuid=None, boot_id=None)
+
     def collect(self) -> Host:
         """Read every fact there is; see `HostDriver.collect`."""
         psutil = _psutil()
         cpu, memory, now = _cpu(psutil, self._name_cpu()), _memory(psutil), clock.now()
+        identity = self.identify()
         return Host(
             collected_at=now,
-            hostname=platform.node() or None,
-            machine_id=None,
-            boot_id=None,
+            hostname=identity.hostname,
+            machine_id=identity.machine_id,
+            product_uuid=identity.product_uuid,
+            boot_id=identity.boot_id,
             system=_system(psutil, now),
             cpu=cpu,
             memory=memory,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,11 +19,16 @@ from os_capability.linux.readers import numa as numa_reader
 from os_capability.linux.readers.limits import read_limits
 from os_capability.linux.readers.memory import read_meminfo, read_memory
 from os_capability.linux.readers.pci import read_pci, read_pci_addresses
-from os_capability.linux.readers.system import is_control_domain, read_name, read_system, refresh_system
+from os_capability.linux.readers.system import (
+    is_control_domain,
+    read_machine_identity,
+    read_system,
+    refresh_system,
+)
 from os_capability.linux.sources import Sources
-from os_capability.linux.system import parse_given_name
 from os_capability.linux.topology import Placement
-from os_capability.model import Host, Memory, System
+from os_capability.model import Host, MachineIdentity, Memory, System
+from os_capability.parts import OnPart, timed
 from os_capability.topology_change import with_changes_told
 
 if TYPE_CHECKING:
@@ -41,52 +47,67 @@ _OF_ONE_READING = sanity.MEMORY_CODES | {"topology-changed"}
 class LinuxDriver:
     """Reads the Linux machine under a root; keeps the promises of `HostDriver`.
 
+    Args:
+        root: a folder, or one that is open already.
+        source: who tells the topology, as for `os_capability.load_driver`.
+        on_part: told of each part of a reading when it is over.
+
     Raises:
         InvalidRoot: `root` is no folder, or holds neither ``proc`` nor ``sys``.
     """
 
-    def __init__(self, root: str | HostRoot = "/", source: str = "auto") -> None:
+    def __init__(self, root: str | HostRoot = "/", source: str = "auto", on_part: OnPart | None = None) -> None:
+        self._on_part = on_part
         self._root = HostRoot(root) if isinstance(root, str) else root
         self._lscpu_decides = source == "lscpu"
         self._lscpu = None if source == "sysfs" else _lscpu_source(self._root, _PATIENCE_SECONDS[source])
 
+    def identify(self) -> MachineIdentity:
+        """Read who this machine is; see `HostDriver.identify`."""
+        return read_machine_identity(Sources(self._root))
+
     def collect(self) -> Host:
         """Read every fact; see `HostDriver.collect`."""
         sources = Sources(self._root)
-        cpuinfo = sources.required(paths.CPUINFO)
-        sets = cpu_reader.read_cpu_sets(sources, cpuinfo)
-        placement = self._placement(sources, sets, cpuinfo)
-        meminfo = read_meminfo(sources)
-        memory = read_memory(sources, meminfo)
-        identity = cpu_reader.read_identity(sources, cpuinfo)
-        system = read_system(sources, identity.flags or ())
-        identity, system = self._named_by_lscpu(sources, identity, system)
-        if not self._root.is_live:
-            from os_capability.linux.readers.captured import read_conclusions
-
-            system = read_conclusions(sources, system)
-        if system.view == "container":
-            sources.warn("container-view", f"these are the facts a container is shown: {system.view_evidence}")
+        with self._timed("topology"):
+            cpuinfo = sources.required(paths.CPUINFO)
+            sets = cpu_reader.read_cpu_sets(sources, cpuinfo)
+            placement = self._placement(sources, sets, cpuinfo)
+        with self._timed("memory"):
+            memory = read_memory(sources, read_meminfo(sources))
+        with self._timed("system"):
+            named, system = self._system(sources, cpuinfo)
+            identity = read_machine_identity(sources)
+        with self._timed("cpu"):
+            cpu = cpu_reader.read_cpu(sources, sets, placement, named, cpuinfo)
+        with self._timed("numa"):
+            numa = numa_reader.read_topology(sources, placement, memory, named)
+        with self._timed("limits"):
+            limits = read_limits(sources)
+        with self._timed("pci"):
+            pci = read_pci(sources)
         read = Host(
             collected_at=clock.now(),
-            hostname=sources.parsed(paths.HOSTNAME, parse_given_name),
-            machine_id=sources.parsed(paths.MACHINE_ID, parse_given_name),
-            boot_id=read_name(sources, paths.BOOT_ID),
+            hostname=identity.hostname,
+            machine_id=identity.machine_id,
+            product_uuid=identity.product_uuid,
+            boot_id=identity.boot_id,
             system=system,
-            cpu=cpu_reader.read_cpu(sources, sets, placement, identity, cpuinfo),
+            cpu=cpu,
             memory=memory,
-            numa=numa_reader.read_topology(sources, placement, memory, identity),
-            limits=read_limits(sources),
-            pci=read_pci(sources),
+            numa=numa,
+            limits=limits,
+            pci=pci,
             warnings=sources.warnings,
         )
         return _with_memory_checked(_with_topology_checked(read))
 
     def refresh(self, host: Host) -> Host:
         """Read the fast facts again; see `HostDriver.refresh`."""
-        sources = Sources(self._root)
-        now = self.collect() if _has_moved(sources, host) else self._refreshed(sources, host)
-        return with_changes_told(host, now)
+        with self._timed("refresh"):
+            sources = Sources(self._root)
+            now = self.collect() if _has_moved(sources, host) else self._refreshed(sources, host)
+            return with_changes_told(host, now)
 
     def _refreshed(self, sources: Sources, host: Host) -> Host:
         memory = read_memory(sources, read_meminfo(sources))
@@ -108,6 +129,9 @@ class LinuxDriver:
         )
         return _with_memory_checked(read)
 
+    def _timed(self, part: str) -> AbstractContextManager[None]:
+        return timed(part, self._on_part)
+
     def _placement(self, sources: Sources, sets: cpu_reader.CpuSets, cpuinfo: str | None) -> Placement:
         if self._lscpu is not None and self._lscpu_decides:
             return _placement_by_lscpu(sources, self._lscpu)
@@ -115,6 +139,17 @@ class LinuxDriver:
         if self._lscpu is not None:
             _check(sources, placement, self._lscpu)
         return placement
+
+    def _system(self, sources: Sources, cpuinfo: str | None) -> tuple[CpuIdentity, System]:
+        named = cpu_reader.read_identity(sources, cpuinfo)
+        named, system = self._named_by_lscpu(sources, named, read_system(sources, named.flags or ()))
+        if not self._root.is_live:
+            from os_capability.linux.readers.captured import read_conclusions
+
+            system = read_conclusions(sources, system)
+        if system.view == "container":
+            sources.warn("container-view", f"these are the facts a container is shown: {system.view_evidence}")
+        return named, system
 
     def _named_by_lscpu(self, sources: Sources, identity: CpuIdentity, system: System) -> tuple[CpuIdentity, System]:
         """Let lscpu name what no file does: decoded models, and the hypervisor that only CPUID tells."""

@@ -64,6 +64,10 @@ XEN_FEATURES = "sys/hypervisor/properties/features"
 XEN_CAPABILITIES = "proc/xen/capabilities"
 DMI_VENDOR = "sys/class/dmi/id/sys_vendor"
 DMI_PRODUCT = "sys/class/dmi/id/product_name"
+PRODUCT_UUID = "sys/class/dmi/id/product_uuid"
 DEVICE_TREE_HYPERVISOR = "proc/device-tree/hypervisor/compatible"
 DEVICE_TREE_PARTITION = "proc/device-tree/ibm,partition-name"
 DEVICE_TREE_QEMU = "proc/device-tree/chosen/qemu,graphic-width"
+
+# What the kernel shows only to root: others do without, and need not be let at it.
+ROOT_ONLY = frozenset({PRODUCT_UUID})

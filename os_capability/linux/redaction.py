@@ -19,7 +19,7 @@ __all__ = ["REMOVED", "redact"]
 
 REMOVED = "(removed)"
 
-_LEFT_OUT = frozenset({paths.HOSTNAME, paths.MACHINE_ID, paths.BOOT_ID})
+_LEFT_OUT = frozenset({paths.HOSTNAME, paths.MACHINE_ID, paths.PRODUCT_UUID, paths.BOOT_ID})
 # By their names anywhere: serial numbers, addresses of network cards, what was started with which arguments.
 _LEFT_OUT_NAME = re.compile(r"(^|[_/,-])(address|cmdline|environ|hostname|ppin|serial|serial_number|uuid|wwid)$", re.I)
 

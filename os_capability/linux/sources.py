@@ -9,6 +9,7 @@ from typing import TypeVar
 from os_capability.cpuset import CpuSet
 from os_capability.errors import InvalidCpuSet, OsCapabilityError, SourceMissing, SourceUnreadable, UnparsableText
 from os_capability.linux.host_root import HostRoot
+from os_capability.linux.paths import ROOT_ONLY
 from os_capability.model import HostWarning
 from os_capability.number import whole_number
 
@@ -49,14 +50,18 @@ class Sources:
         return [warning for warning in warnings if not warning.message.startswith(starts)]
 
     def text(self, path: str) -> str | None:
-        """Give a file's text, ``None`` where the machine lacks it; unreadable is ``None`` and a warning."""
+        """Give a file's text, ``None`` where the machine lacks it; unreadable is ``None`` and a warning.
+
+        Of what only root is shown, unreadable is ordinary and no warning.
+        """
         self._asked.add(path)
         try:
             return self.root.read(path)
         except SourceMissing:
             return None
         except SourceUnreadable as error:
-            self.warn_of(error)
+            if path not in ROOT_ONLY:
+                self.warn_of(error)
             return None
 
     def required(self, path: str) -> str | None:

@@ -6,6 +6,8 @@ Source: proc(5), os-release(5).
 
 from __future__ import annotations
 
+import re
+
 from os_capability.errors import UnparsableText
 from os_capability.number import whole_number
 
@@ -16,6 +18,7 @@ __all__ = [
     "parse_loadavg",
     "parse_name",
     "parse_os_release",
+    "parse_product_uuid",
     "parse_uptime",
 ]
 
@@ -46,6 +49,35 @@ def parse_given_name(text: str, source: str) -> str | None:
     """
     name = parse_name(text, source)
     return None if name in _NOT_GIVEN else name
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# What thousands of boards have in common whose maker gave them no uuid: bytes counted up, in either order.
+_NOBODYS_UUIDS = frozenset(
+    {
+        "00010203-0405-0607-0809-0a0b0c0d0e0f",
+        "00020003-0004-0005-0006-000700080009",
+        "03000200-0400-0500-0006-000700080009",
+        "03020100-0504-0706-0809-0a0b0c0d0e0f",
+        "10000000-0000-8000-0040-000000000000",
+    }
+)
+
+
+def parse_product_uuid(text: str, source: str) -> str | None:
+    """Give the firmware's uuid in lower case, ``None`` where it is one that no machine has for itself.
+
+    Raises:
+        UnparsableText: it is no uuid.
+    """
+    uuid = text.strip("\0 \n").lower()
+    if uuid in ("", "not present", "not settable"):
+        return None
+    if not _UUID.fullmatch(uuid):
+        raise UnparsableText(source, 1, uuid.split("\n")[0], "no uuid")
+    # All 0 and all f are the standard's "none"; fe and ASCII letters fill the field on other boards.
+    is_filled = uuid.replace("-", "") == uuid[:2] * 16
+    return None if is_filled or uuid in _NOBODYS_UUIDS else uuid
 
 
 def parse_os_release(text: str, source: str) -> str | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A machine in Prometheus's text format, as a scrape or as a file for node_exporter's textfile collector.
+"""Prometheus's text format, for a scrape or for node_exporter's textfile collector: a machine's numbers, or any others.
 
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/ and https://prometheus.io/docs/practices/naming/
 """
@@ -13,24 +13,31 @@ from typing import NamedTuple
 from os_capability.insight.vulnerability import is_open
 from os_capability.model import Cpu, Host, Limits, Memory, NumaTopology, PciDevice
 
-__all__ = ["render_prometheus"]
+__all__ = ["Family", "Sample", "prometheus_text", "render_prometheus"]
 
 _PREFIX = "os_capability_"
 
 
-class _Sample(NamedTuple):
-    """A value, ``None`` where the machine does not tell, and its labels; those that are ``None`` are left out."""
+class Sample(NamedTuple):
+    """A value, ``None`` where it is not known, and its labels; those that are ``None`` or empty are left out."""
 
     value: float | None
     labels: Mapping[str, object] = {}
 
 
-class _Family(NamedTuple):
-    """The samples of one name, all of them gauges."""
+class Family(NamedTuple):
+    """The samples of one name.
+
+    Attributes:
+        name: the whole of it, with prefix and unit; that of a counter ends in ``_total``.
+        meaning: one sentence for a person.
+        type: ``gauge`` or ``counter``.
+    """
 
     name: str
     meaning: str
-    samples: Iterable[_Sample]
+    samples: Iterable[Sample]
+    type: str = "gauge"
 
 
 def render_prometheus(host: Host) -> str:
@@ -38,10 +45,18 @@ def render_prometheus(host: Host) -> str:
 
     What is not known has no series. The text ends in a line feed, as a file for the textfile collector must.
     """
-    return "".join(_lines(_families(host)))
+    return prometheus_text(family._replace(name=_PREFIX + family.name) for family in _families(host))
 
 
-def _families(host: Host) -> Iterator[_Family]:
+def prometheus_text(families: Iterable[Family]) -> str:
+    """Write families in the text format; one without a known value is left out.
+
+    Each family comes once: to Prometheus a second one of the same name is an error of the whole scrape.
+    """
+    return "".join(_lines(families))
+
+
+def _families(host: Host) -> Iterator[Family]:
     yield from _system(host)
     yield from _cpu(host.cpu)
     yield from _memory(host.memory)
@@ -49,24 +64,24 @@ def _families(host: Host) -> Iterator[_Family]:
     yield from _limits(host.limits)
     yield from _pci(host.pci)
     codes = Counter(warning.code for warning in host.warnings)
-    yield _Family(
+    yield Family(
         "warnings",
         "What is wrong or doubtful about these facts, by code.",
-        [_Sample(number, {"code": code}) for code, number in sorted(codes.items())],
+        [Sample(number, {"code": code}) for code, number in sorted(codes.items())],
     )
 
 
-def _one(name: str, meaning: str, value: float | None) -> _Family:
-    return _Family(name, meaning, (_Sample(value),))
+def _one(name: str, meaning: str, value: float | None) -> Family:
+    return Family(name, meaning, (Sample(value),))
 
 
-def _system(host: Host) -> Iterator[_Family]:
+def _system(host: Host) -> Iterator[Family]:
     system = host.system
-    yield _Family(
+    yield Family(
         "system_info",
         "The operating system and where it runs.",
         [
-            _Sample(
+            Sample(
                 1,
                 {
                     "hostname": host.hostname,
@@ -86,44 +101,44 @@ def _system(host: Host) -> Iterator[_Family]:
     yield _one("boot_time_seconds", "When the kernel started.", None if booted is None else int(booted.timestamp()))
 
 
-def _cpu(cpu: Cpu) -> Iterator[_Family]:
+def _cpu(cpu: Cpu) -> Iterator[Family]:
     named = {"vendor": cpu.vendor, "model": cpu.model, "family": cpu.family, "microcode": cpu.microcode}
-    yield _Family("cpu_info", "What the CPUs are.", [_Sample(1, named)] if any(named.values()) else [])
+    yield Family("cpu_info", "What the CPUs are.", [Sample(1, named)] if any(named.values()) else [])
     sets = ("possible", "present", "online", "offline", "isolated", "nohz_full")
-    yield _Family(
+    yield Family(
         "cpus",
         "Logical CPUs by the kernel's sets, which overlap.",
-        [_Sample(_size(getattr(cpu, name)), {"state": name}) for name in sets],
+        [Sample(_size(getattr(cpu, name)), {"state": name}) for name in sets],
     )
     yield _one("cpu_sockets", "Sockets with an online CPU.", cpu.sockets)
     yield _one("cpu_cores", "Cores with an online CPU.", cpu.cores)
     yield _one("smt_active", "1 where a core runs several threads.", cpu.smt.active)
-    yield _Family(
+    yield Family(
         "cpu_kind_cpus",
         "Online CPUs of each kind of core, on hybrid machines.",
-        [_Sample(len(kind.cpus), {"kind": kind.name}) for kind in cpu.kinds],
+        [Sample(len(kind.cpus), {"kind": kind.name}) for kind in cpu.kinds],
     )
     yield from _caches(cpu)
-    yield _Family(
+    yield Family(
         "cpu_vulnerability_info",
         "What the kernel says of each known vulnerability of the CPU.",
         [
-            _Sample(1, {"vulnerability": name, "state": _state(text), "detail": text})
+            Sample(1, {"vulnerability": name, "state": _state(text), "detail": text})
             for name, text in sorted((cpu.vulnerabilities or {}).items())
         ],
     )
 
 
-def _caches(cpu: Cpu) -> Iterator[_Family]:
+def _caches(cpu: Cpu) -> Iterator[Family]:
     sizes: dict[tuple[int, str], list[int | None]] = {}
     for cache in cpu.caches or ():
         sizes.setdefault((cache.level, cache.type), []).append(cache.size_bytes)
     kinds = [({"level": level, "type": kind.lower()}, found) for (level, kind), found in sorted(sizes.items())]
-    yield _Family("cpu_caches", "Physical caches.", [_Sample(len(found), labels) for labels, found in kinds])
-    yield _Family(
+    yield Family("cpu_caches", "Physical caches.", [Sample(len(found), labels) for labels, found in kinds])
+    yield Family(
         "cpu_caches_bytes",
         "Size of all caches of a kind together.",
-        [_Sample(_sum(found), labels) for labels, found in kinds],
+        [Sample(_sum(found), labels) for labels, found in kinds],
     )
 
 
@@ -155,7 +170,7 @@ _MEMORY = {
 }
 
 
-def _memory(memory: Memory) -> Iterator[_Family]:
+def _memory(memory: Memory) -> Iterator[Family]:
     for name, meaning in _MEMORY.items():
         yield _one(f"memory_{name}_bytes", meaning, getattr(memory, f"{name}_bytes"))
     estimated = memory.available_estimated if memory.available_bytes is not None else None
@@ -167,22 +182,22 @@ def _memory(memory: Memory) -> Iterator[_Family]:
         ("hugepages_reserved", "reserved", "Free huge pages that are promised."),
         ("hugepages_surplus", "surplus", "Huge pages beyond the pool's set size."),
     ):
-        yield _Family(name, meaning, [_Sample(getattr(pool, counted), labels) for pool, labels in pools])
+        yield Family(name, meaning, [Sample(getattr(pool, counted), labels) for pool, labels in pools])
 
 
-def _nodes(numa: NumaTopology) -> Iterator[_Family]:
+def _nodes(numa: NumaTopology) -> Iterator[Family]:
     yield _one("numa_nodes", "NUMA nodes.", None if numa.synthetic else len(numa.nodes))
-    yield _Family(
-        "node_cpus", "Online CPUs of a node.", [_Sample(len(node.cpus), {"node": node.id}) for node in numa.nodes]
+    yield Family(
+        "node_cpus", "Online CPUs of a node.", [Sample(len(node.cpus), {"node": node.id}) for node in numa.nodes]
     )
     memory = [(node, {"node": node.id, "memory_kind": node.memory_kind}) for node in numa.nodes]
-    yield _Family(
-        "node_memory_total_bytes", "Memory of a node.", [_Sample(node.memory_total_bytes, at) for node, at in memory]
+    yield Family(
+        "node_memory_total_bytes", "Memory of a node.", [Sample(node.memory_total_bytes, at) for node, at in memory]
     )
-    yield _Family(
+    yield Family(
         "node_memory_free_bytes",
         "Memory of a node that nobody uses.",
-        [_Sample(node.memory_free_bytes, at) for node, at in memory],
+        [Sample(node.memory_free_bytes, at) for node, at in memory],
     )
     pools = [
         (pool, {"node": node.id, "page_size_bytes": pool.size_bytes})
@@ -194,31 +209,31 @@ def _nodes(numa: NumaTopology) -> Iterator[_Family]:
         ("node_hugepages_free", "free", "Huge pages of a node that nobody uses."),
         ("node_hugepages_surplus", "surplus", "Huge pages of a node beyond its pool's set size."),
     ):
-        yield _Family(name, meaning, [_Sample(getattr(pool, counted), labels) for pool, labels in pools])
-    yield _Family(
+        yield Family(name, meaning, [Sample(getattr(pool, counted), labels) for pool, labels in pools])
+    yield Family(
         "node_distance",
         "Distance from a node to a node in the firmware's units; 10 is local.",
         [
-            _Sample(distance, {"node": node.id, "to_node": other})
+            Sample(distance, {"node": node.id, "to_node": other})
             for node in numa.nodes
             for other, distance in sorted((node.distances or {}).items())
         ],
     )
 
 
-def _limits(limits: Limits) -> Iterator[_Family]:
+def _limits(limits: Limits) -> Iterator[Family]:
     yield _one("limit_cpuset_cpus", "CPUs that the reading process's cgroups allow.", _size(limits.cpus))
     yield _one("limit_affinity_cpus", "CPUs that the reading process may be scheduled on.", _size(limits.affinity))
     yield _one("limit_quota_cpus", "CPU time that the reading process's cgroups allow, in CPUs.", limits.cpu_quota)
     yield _one("limit_memory_bytes", "Memory that the reading process's cgroups allow.", limits.memory_bytes)
 
 
-def _pci(devices: tuple[PciDevice, ...] | None) -> Iterator[_Family]:
+def _pci(devices: tuple[PciDevice, ...] | None) -> Iterator[Family]:
     counts = Counter((device.kind or "other", device.node) for device in devices or ())
-    yield _Family(
+    yield Family(
         "pci_devices",
         "PCI functions by what they are and the node they are attached to.",
-        [_Sample(counts[key], {"kind": key[0], "node": key[1]}) for key in sorted(counts, key=_none_first)],
+        [Sample(counts[key], {"kind": key[0], "node": key[1]}) for key in sorted(counts, key=_none_first)],
     )
     for name, counted, meaning in (
         ("sriov_virtual_functions", "sriov_num_vfs", "Virtual functions that there are."),
@@ -229,7 +244,7 @@ def _pci(devices: tuple[PciDevice, ...] | None) -> Iterator[_Family]:
             if device.sriov == "pf":
                 functions.setdefault((device.kind or "other", device.node), []).append(getattr(device, counted))
         keys = sorted(functions, key=_none_first)
-        yield _Family(name, meaning, [_Sample(_sum(functions[key]), {"kind": key[0], "node": key[1]}) for key in keys])
+        yield Family(name, meaning, [Sample(_sum(functions[key]), {"kind": key[0], "node": key[1]}) for key in keys])
 
 
 def _none_first(key: tuple[str, int | None]) -> tuple[str, int]:
@@ -247,14 +262,13 @@ def _sum(numbers: Iterable[int | None]) -> int | None:
     return None if None in known else sum(number for number in known if number is not None)
 
 
-def _lines(families: Iterable[_Family]) -> Iterator[str]:
+def _lines(families: Iterable[Family]) -> Iterator[str]:
     for family in families:
         samples = [sample for sample in family.samples if sample.value is not None]
         if samples:
-            name = _PREFIX + family.name
-            yield f"# HELP {name} {family.meaning}\n# TYPE {name} gauge\n"
+            yield f"# HELP {family.name} {_one_line(family.meaning)}\n# TYPE {family.name} {family.type}\n"
             for sample in samples:
-                yield f"{name}{_labels(sample.labels)} {_number(sample.value)}\n"
+                yield f"{family.name}{_labels(sample.labels)} {_number(sample.value)}\n"
 
 
 def _labels(labels: Mapping[str, object]) -> str:
@@ -264,7 +278,11 @@ def _labels(labels: Mapping[str, object]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
+    return _one_line(text).replace('"', r"\"")
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\\", r"\\").replace("\n", r"\n")
 
 
 def _number(value: float | None) -> str:

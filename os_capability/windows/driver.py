@@ -11,7 +11,18 @@ from typing import Protocol
 from os_capability import clock
 from os_capability.cpuset import CpuSet
 from os_capability.errors import SourceUnreadable
-from os_capability.model import Cpu, Host, HostWarning, Limits, Memory, NumaNode, NumaTopology, Smt, System
+from os_capability.model import (
+    Cpu,
+    Host,
+    HostWarning,
+    Limits,
+    MachineIdentity,
+    Memory,
+    NumaNode,
+    NumaTopology,
+    Smt,
+    System,
+)
 from os_capability.pycpuinfo import CpuName, ask_py_cpuinfo
 from os_capability.topology_change import with_changes_told
 from os_capability.whole_machine import whole_machine
@@ -56,16 +67,26 @@ class WindowsDriver:
         self._system: WindowsSystem = Win32() if system is None else system
         self._name_cpu = name_cpu
 
+    def identify(self) -> MachineIdentity:
+        """Read who this machine is; see `HostDriver.identify`."""
+        return MachineIdentity(
+            hostname=self._system.hostname(),
+            machine_id=self._text(_CRYPTOGRAPHY, "MachineGuid"),
+            product_uuid=None,
+            boot_id=None,
+        )
+
     def collect(self) -> Host:
         """Read every fact; see `HostDriver.collect`."""
         information = self._processors()
         memory, now = self._memory(), clock.now()
-        system = self._read_system(now)
+        identity, system = self.identify(), self._read_system(now)
         return Host(
             collected_at=now,
-            hostname=self._system.hostname(),
-            machine_id=self._text(_CRYPTOGRAPHY, "MachineGuid"),
-            boot_id=None,
+            hostname=identity.hostname,
+            machine_id=identity.machine_id,
+            product_uuid=identity.product_uuid,
+            boot_id=identity.boot_id,
             system=system,
             cpu=self._cpu(information),
             memory=memory,

@@ -9,14 +9,20 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pymysql
 import pytest
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
 
 from host_agent.store import migrate, open_engine
 from host_agent.store.engine import Engine
+from tests.host_agent.servers import any_server, make_server, mariadb_server, postgresql_server, server_templates
+
+# Fixtures of another module: pytest finds them here.
+__all__ = ["any_server", "make_server", "mariadb_server", "postgresql_server", "server_templates"]
 
 SERVERS = {
     "postgresql": os.environ.get(
@@ -55,18 +61,20 @@ def mysql_url(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def opened() -> Iterator[Callable[..., Engine]]:
-    """Open engines as `open_engine` does; at the end no connection of any may still be checked out."""
+    """Open engines as `open_engine` does; at the end no connection of any may still be in use."""
     engines: list[Engine] = []
+    in_use: set[object] = set()
 
-    def open_one(url: str, **options: float) -> Engine:
-        engines.append(open_engine(url, **options))
-        return engines[-1]
+    def open_one(url: str, **options: Any) -> Engine:
+        engines.append(engine := open_engine(url, **options))
+        event.listen(engine, "checkout", lambda _connection, entry, _proxy: in_use.add(entry))
+        event.listen(engine, "checkin", lambda _connection, entry: in_use.discard(entry))
+        return engine
 
     yield open_one
-    checked_out = [engine.pool.checkedout() for engine in engines]  # type: ignore[attr-defined]
     for engine in engines:
         engine.dispose()
-    assert checked_out == [0] * len(engines)
+    assert not in_use
 
 
 @pytest.fixture
@@ -127,4 +135,5 @@ def raw_connection(url: URL) -> psycopg.Connection[tuple[object, ...]] | pymysql
         database=url.database,
         autocommit=True,
         connect_timeout=5,
+        ssl_disabled=True,  # or it loads every certificate of the system at each connection
     )

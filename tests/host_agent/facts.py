@@ -28,11 +28,18 @@ def uuid(number: int = 1) -> str:
     return f"00000000-0000-4000-8000-{number:012d}"
 
 
-def record(number: int = 1, *, name: str = "node", facts: Host | None = None, **changes: Any) -> ComputeHost:
-    """Give the record of host `number`, whose names end in that number."""
+def record(
+    number: int = 1, *, name: str = "node", facts: Host | None = None, sequence: int = 1, **changes: Any
+) -> ComputeHost:
+    """Give the record of host `number`, whose names and identifiers end in that number."""
     identity = Identity(uuid=uuid(number), host=f"{name}-{number}", host_ip="192.0.2.1")
-    host = replace(facts or machine(), hostname=f"{name}-{number}")
-    return replace(compute_host(host, identity, "0.1.0"), **changes)
+    host = replace(
+        facts or machine(),
+        hostname=f"{name}-{number}",
+        machine_id=f"{number:032d}",
+        product_uuid=f"66666666-7777-4888-8999-{number:012d}",
+    )
+    return replace(compute_host(host, identity, "0.1.0", sequence), **changes)
 
 
 def machine(*, nodes: int = 2, cores: int = 2, threads: int = 2, free_bytes: int = GIB, flag: str = "sse2") -> Host:
@@ -46,6 +53,7 @@ def machine(*, nodes: int = 2, cores: int = 2, threads: int = 2, free_bytes: int
         collected_at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc),
         hostname="node-1",
         machine_id="0123456789abcdef0123456789abcdef",
+        product_uuid="66666666-7777-4888-8999-aaaaaaaaaaaa",
         boot_id="11111111-2222-4333-8444-555555555555",
         system=_system(),
         cpu=cpu_of(processors, flag),

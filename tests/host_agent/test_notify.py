@@ -48,3 +48,11 @@ def test_without_a_manager_nothing_happens(environ: dict[str, str]) -> None:
 )
 def test_the_watchdog_is_only_ours_if_systemd_says_so(environ: dict[str, str], seconds: float | None) -> None:
     assert Notifier(environ).watchdog_seconds == seconds
+
+
+def test_a_manager_that_does_not_listen_holds_nobody_up(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        for _ in range(10_000):  # more than any kernel keeps for it
+            notifier.alive()

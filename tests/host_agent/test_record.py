@@ -23,7 +23,7 @@ IDENTITY = Identity(uuid="6c1c2a34-0000-4000-8000-000000000001", host="rack-1", 
 
 
 def topology_of(facts: Host) -> dict[str, int | None]:
-    topology: dict[str, int | None] = json.loads(compute_host(facts, IDENTITY, "1").cpu_info)["topology"]
+    topology: dict[str, int | None] = json.loads(compute_host(facts, IDENTITY, "1", 1).cpu_info)["topology"]
     return topology
 
 
@@ -32,20 +32,32 @@ def with_processors(*processors: Processor, facts: Host | None = None) -> Host:
 
 
 def test_who_the_host_is_comes_from_its_identity_and_its_name_from_the_facts() -> None:
-    row = compute_host(machine(), IDENTITY, "0.1.0")
+    row = compute_host(machine(), IDENTITY, "0.1.0", 1)
     assert (row.uuid, row.host, row.host_ip) == (IDENTITY.uuid, "rack-1", "192.0.2.7")
     assert (row.hostname, row.hypervisor_hostname) == ("node-1", "node-1")
     assert (row.agent_version, row.boot_id) == ("0.1.0", machine().boot_id)
 
 
+def test_the_ids_that_recognise_a_machine_are_columns_beside_the_document() -> None:
+    row = compute_host(machine(), IDENTITY, "0.1.0", 7)
+    assert (row.machine_id, row.product_uuid) == (machine().machine_id, machine().product_uuid)
+    assert (row.boot_id, row.sequence) == (machine().boot_id, 7)
+    assert None not in (row.machine_id, row.product_uuid)
+
+
+def test_who_may_not_see_the_product_uuid_writes_no_other_facts_than_who_may() -> None:
+    root, service = machine(), replace(machine(), product_uuid=None)
+    assert compute_host(root, IDENTITY, "1", 1).facts_digest == compute_host(service, IDENTITY, "1", 2).facts_digest
+
+
 def test_a_host_without_a_name_has_that_of_its_identity() -> None:
-    row = compute_host(replace(machine(), hostname=None), IDENTITY, "1")
+    row = compute_host(replace(machine(), hostname=None), IDENTITY, "1", 1)
     assert (row.hostname, row.hypervisor_hostname) == ("rack-1", "rack-1")
 
 
 def test_memory_is_in_mib_and_kib_rounded_down() -> None:
     facts = machine()
-    row = compute_host(replace(facts, memory=replace(facts.memory, total_bytes=8 * GIB - 1)), IDENTITY, "1")
+    row = compute_host(replace(facts, memory=replace(facts.memory, total_bytes=8 * GIB - 1)), IDENTITY, "1", 1)
     assert (row.memory_mb, row.mem_total_kb) == (8191, 8 * 1024**2 - 1)
     assert (row.mem_free_kb, row.mem_available_kb) == (1024**2, 1024**2 + 5)
     assert (row.buffers_kb, row.cached_kb) == (7, 9)
@@ -53,7 +65,9 @@ def test_memory_is_in_mib_and_kib_rounded_down() -> None:
 
 def test_unknown_memory_stays_unknown() -> None:
     facts = machine()
-    row = compute_host(replace(facts, memory=replace(facts.memory, total_bytes=None, free_bytes=None)), IDENTITY, "1")
+    row = compute_host(
+        replace(facts, memory=replace(facts.memory, total_bytes=None, free_bytes=None)), IDENTITY, "1", 1
+    )
     assert (row.memory_mb, row.mem_total_kb, row.mem_free_kb) == (None, None, None)
 
 
@@ -62,35 +76,35 @@ def test_only_plain_ram_is_memory_to_place_on(kind: str | None, gib: int) -> Non
     facts = machine(nodes=2)
     first, second = (replace(node, memory_total_bytes=4 * GIB) for node in facts.numa.nodes)
     numa = NumaTopology(synthetic=False, nodes=(first, replace(second, memory_kind=kind)))
-    row = compute_host(replace(facts, numa=numa, memory=replace(facts.memory, total_bytes=8 * GIB)), IDENTITY, "1")
+    row = compute_host(replace(facts, numa=numa, memory=replace(facts.memory, total_bytes=8 * GIB)), IDENTITY, "1", 1)
     assert (row.memory_mb, row.mem_total_kb) == (gib * 1024, 8 * 1024**2)
 
 
 def test_vcpus_are_the_online_threads() -> None:
     processors = [replace(processor, online=processor.id != 0) for processor in machine().cpu.processors]
-    row = compute_host(with_processors(*processors), IDENTITY, "1")
+    row = compute_host(with_processors(*processors), IDENTITY, "1", 1)
     assert (row.vcpus, row.total_cpu) == (7, 7.0)
     assert isinstance(row.total_cpu, float)
 
 
 def test_facts_without_any_cpu_make_no_record() -> None:
     with pytest.raises(InvalidRecord, match="rack-1: the facts name no online CPU") as raised:
-        compute_host(with_processors(), IDENTITY, "1")
+        compute_host(with_processors(), IDENTITY, "1", 1)
     assert isinstance(raised.value, HostAgentError)
     assert isinstance(raised.value, ValueError)
 
 
 def test_nothing_measured_is_none() -> None:
-    row = compute_host(machine(), IDENTITY, "1")
+    row = compute_host(machine(), IDENTITY, "1", 1)
     assert {row.vcpus_used, row.memory_mb_used, row.free_ram_mb, row.local_gb, row.running_vms, row.used_cpu} == {None}
 
 
 def test_the_document_is_kept_whole() -> None:
-    assert Host.from_dict(json.loads(compute_host(machine(), IDENTITY, "1").facts)) == machine()
+    assert Host.from_dict(json.loads(compute_host(machine(), IDENTITY, "1", 1).facts)) == machine()
 
 
 def test_cpu_info_is_novas() -> None:
-    assert json.loads(compute_host(machine(), IDENTITY, "1").cpu_info) == {
+    assert json.loads(compute_host(machine(), IDENTITY, "1", 1).cpu_info) == {
         "arch": "x86_64",
         "model": "Intel Xeon Processor (Skylake)",
         "vendor": "GenuineIntel",
@@ -102,7 +116,7 @@ def test_cpu_info_is_novas() -> None:
 def test_numa_topology_names_nodes_by_the_kernels_ids() -> None:
     facts = machine()
     nodes = (replace(facts.numa.nodes[0], id=3), replace(facts.numa.nodes[1], id=8, hugepages=None))
-    row = compute_host(replace(facts, numa=NumaTopology(synthetic=False, nodes=nodes)), IDENTITY, "1")
+    row = compute_host(replace(facts, numa=NumaTopology(synthetic=False, nodes=nodes)), IDENTITY, "1", 1)
     size = {"pinned_cpus": None, "memory_total_bytes": 4 * GIB, "memory_available_bytes": None}
     pages = [{"size_bytes": 2097152, "total": 8, "used": 3}]
     assert json.loads(row.numa_topology) == {
@@ -156,7 +170,7 @@ def test_sockets_of_equal_number_in_two_books_are_two() -> None:
 MOVES = {
     "collected_at", "uptime_seconds", "load_average", "users", "free", "free_bytes", "available_bytes",
     "buffers_bytes", "cached_bytes", "slab_reclaimable_bytes", "shmem_bytes", "swap_free_bytes",
-    "memory_free_bytes", "memory_total_bytes", "reserved", "surplus",
+    "memory_free_bytes", "memory_total_bytes", "product_uuid", "reserved", "surplus",
 }  # fmt: skip
 DOCUMENT = machine().to_dict()
 

@@ -11,7 +11,17 @@ from oslo_config import types
 
 from host_agent.errors import ConfigError
 from host_agent.options import OPTIONS
-from host_agent.settings import AgentSettings, DatabaseSettings, Settings, embedded_url, hide_password, load, shown
+from host_agent.settings import (
+    AgentSettings,
+    DatabaseSettings,
+    EventSettings,
+    MetricsSettings,
+    Settings,
+    embedded_url,
+    hide_password,
+    load,
+    shown,
+)
 from os_capability.detect import SOURCES
 
 # No file of this machine is read, whatever the test.
@@ -29,6 +39,7 @@ def test_without_any_setting_the_defaults_stand() -> None:
     assert settings == Settings(
         host=None,
         my_ip=None,
+        host_uuid_file="/etc/os-capability/host_uuid",
         state_path=Path("/var/lib/x"),
         database=DatabaseSettings(url="sqlite:////var/lib/x/os-capability.sqlite"),
         agent=AgentSettings(
@@ -37,14 +48,25 @@ def test_without_any_setting_the_defaults_stand() -> None:
             refresh_interval=60,
             full_interval=3600,
             report_interval=10,
+            down_after=60,
+            retry_interval=60,
+            stall_after=60,
             binary="nova-compute",
             topic="compute",
         ),
+        events=EventSettings(fold_interval=600, max_age_days=90, max_per_host=1000, spool_size=1000),
+        metrics=MetricsSettings(bind=None, textfile=None),
     )
 
 
 def test_every_option_is_a_setting_and_every_setting_an_option() -> None:
-    sections = {"DEFAULT": Settings, "database": DatabaseSettings, "agent": AgentSettings}
+    sections = {
+        "DEFAULT": Settings,
+        "database": DatabaseSettings,
+        "agent": AgentSettings,
+        "events": EventSettings,
+        "metrics": MetricsSettings,
+    }
     assert sections.keys() == OPTIONS.keys()
     for section, options in OPTIONS.items():
         names = {option.dest for option in options}
@@ -128,6 +150,11 @@ def test_oslo_logs_options_stand_in_the_same_places(conf: Path) -> None:
         ("[DEFAULT]\ndebug = perhaps\n", ["debug = 'perhaps'"]),
         ("[database]\nurl =\n", ["url = ***", "not empty"]),
         ("[agent]\nfull_interval = 59\n", ["full_interval = 59", "refresh_interval, which is 60"]),
+        ("[agent]\ndown_after = 24\n", ["down_after = 24", "2.5 times report_interval, which is 10"]),
+        ("[agent]\nreport_interval = 30\n", ["down_after = 60", "2.5 times report_interval, which is 30"]),
+        ("[metrics]\nbind = 0.0.0.0:9101\n", ["bind = '0.0.0.0:9101'", "127.0.0.1:PORT"]),
+        ("[metrics]\nbind = 127.0.0.1.example:1\n", ["bind", "127.0.0.1:PORT"]),
+        ("[metrics]\ntextfile = x.prom\n", ["textfile = 'x.prom'", "an absolute path"]),
         ("refresh_interval = 5\n", ["line 1", "Section must be started"]),
         ("[agent]\nwhat is this\n", ["line 2", "'what is this'"]),
     ],
@@ -195,6 +222,12 @@ def test_the_state_directory_is_systemds_or_the_users(environ: dict[str, str], e
         ("mysql+pymysql://u:p@p:p/p@h:3306/x?ssl=1", "mysql+pymysql://u:***@h:3306/x"),
         ("postgresql+psycopg://h/x?user=u&password=p", "postgresql+psycopg://h/x"),
         ("postgresql+psycopg://u@h/x", "postgresql+psycopg://u@h/x"),
+        ("postgresql+psycopg://u:p@h1:5432,h2:5433/x", "postgresql+psycopg://u:***@h1:5432,h2:5433/x"),
+        ("postgresql+psycopg://u:p@/x?host=h1:1&host=h2:2", "postgresql+psycopg://u:***@/x"),
+        ("postgresql+psycopg://u:p?p@h/x", "postgresql+psycopg://***"),
+        ("postgresql+psycopg://h:5432/x?password=p@p", "postgresql+psycopg://***"),
+        ("u:p@h/x", "***"),
+        ("", "***"),
     ],
 )
 def test_a_shown_url_has_no_password(url: str, visible: str) -> None:

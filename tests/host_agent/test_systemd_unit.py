@@ -40,14 +40,28 @@ def test_systemd_finds_nothing_to_say_about_it(unit: Path) -> None:
 
 @needs_systemd
 def test_its_exposure_is_low(unit: Path) -> None:
-    judged = analyze("security", "--offline=true", "--threshold=20", "--no-pager", str(unit))
+    judged = analyze("security", "--offline=true", "--threshold=15", "--no-pager", str(unit))
     if "--offline" in judged.stderr:
         pytest.skip("systemd older than 250 cannot judge a unit that is not loaded")
     assert judged.returncode == 0, judged.stdout[-200:]
 
 
 def test_it_leaves_what_the_agent_reads_in_sight() -> None:
-    lines = UNIT.read_text().splitlines()
-    assert "Type=notify" in lines
-    assert "StateDirectory=os-capability" in lines
-    assert not any(line.startswith("ProcSubset") for line in lines), "it hides /proc/meminfo"
+    assert "Type=notify" in _lines()
+    assert "StateDirectory=os-capability" in _lines()
+    hiding = ("ProcSubset=", "ProtectProc=", "ProtectHostname=")
+    assert not [line for line in _lines() if line.startswith(hiding)]
+
+
+def test_it_sets_no_limit_that_would_be_taken_for_the_machines() -> None:
+    """The facts tell the limits of the process that reads them: `fit` and `check` go by those."""
+    limits = ("MemoryMax=", "MemoryLimit=", "CPUQuota=", "AllowedCPUs=", "AllowedMemoryNodes=", "CPUAffinity=")
+    assert not [line for line in _lines() if line.startswith(limits)]
+
+
+def test_it_never_gives_a_node_up() -> None:
+    assert {"Restart=always", "StartLimitIntervalSec=0"} <= set(_lines())
+
+
+def _lines() -> list[str]:
+    return UNIT.read_text().splitlines()

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from host_agent.watch import HostWatch
-from os_capability import CpuSet, Host, SourceUnreadable
-from tests.host_agent.facts import machine
+from os_capability import CpuSet, Host, MachineIdentity, NumaTopology, SourceUnreadable
+from tests.host_agent.facts import GIB, machine
 
 
 class RecordedDriver:
@@ -18,6 +18,9 @@ class RecordedDriver:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.answer: Host | Exception = machine()
+
+    def identify(self) -> MachineIdentity:
+        raise AssertionError("who the machine is does not concern the watch")
 
     def collect(self) -> Host:
         return self._give("collect")
@@ -80,3 +83,71 @@ def test_a_machine_without_cpus_is_a_failure(driver: RecordedDriver) -> None:
     with pytest.raises(SourceUnreadable, match="CPU"):
         watch.look()
     assert watch.last is None
+
+
+def without_node(host: Host, gone: int) -> Host:
+    return replace(
+        host, numa=NumaTopology(synthetic=False, nodes=tuple(node for node in host.numa.nodes if node.id != gone))
+    )
+
+
+def with_memory(host: Host, total_bytes: int | None) -> Host:
+    return replace(host, memory=replace(host.memory, total_bytes=total_bytes))
+
+
+@pytest.mark.parametrize(
+    "torn", [without_node(machine(), 1), with_memory(machine(), 3 * GIB), with_memory(machine(), None)]
+)
+def test_a_node_or_most_of_the_memory_is_gone_when_two_looks_say_so(driver: RecordedDriver, torn: Host) -> None:
+    watch = HostWatch(driver, 1000)
+    whole = watch.look()
+
+    driver.answer = torn
+    with pytest.raises(SourceUnreadable, match="is gone at once"):
+        watch.look()
+    assert watch.last is whole
+
+    assert watch.look() is torn
+    assert driver.asked == ["collect", "refresh", "collect"], "the second look trusts nothing of the first"
+
+
+def test_a_torn_look_is_forgotten_when_the_next_is_whole(driver: RecordedDriver) -> None:
+    watch = HostWatch(driver, 1000)
+    whole = watch.look()
+    for _ in range(3):
+        driver.answer = without_node(machine(), 0)
+        with pytest.raises(SourceUnreadable):
+            watch.look()
+        driver.answer = whole
+        assert watch.look() is whole
+
+
+def test_two_torn_looks_that_differ_prove_nothing(driver: RecordedDriver) -> None:
+    whole = machine(nodes=3)
+    driver.answer = whole
+    watch = HostWatch(driver, 1000)
+    watch.look()
+
+    for gone in (0, 1, 2):
+        driver.answer = without_node(whole, gone)
+        with pytest.raises(SourceUnreadable):
+            watch.look()
+    assert watch.last is whole
+
+
+@pytest.mark.parametrize(
+    "now", [with_memory(machine(), 5 * GIB), machine(nodes=3), machine(nodes=2, cores=1), machine(free_bytes=0)]
+)
+def test_what_may_well_be_is_believed_at_once(driver: RecordedDriver, now: Host) -> None:
+    watch = HostWatch(driver, 1000)
+    watch.look()
+    driver.answer = now
+    assert watch.look() is now
+
+
+def test_it_says_which_looks_read_everything(driver: RecordedDriver, clock: Clock) -> None:
+    watch, full = HostWatch(driver, 100, clock), []
+    for clock.now in (1000, 1050, 1100):
+        watch.look()
+        full.append(watch.was_full)
+    assert full == [True, False, True]

@@ -160,6 +160,7 @@ class Machine:
     microcode: str | None = None
     flags: tuple[str, ...] = X86_FLAGS
     virtualization: str | None = None
+    product_uuid: str | None = None
     container: str | None = None
     view_evidence: str | None = None
     cpus: tuple[Cpu, ...]

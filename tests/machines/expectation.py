@@ -23,6 +23,7 @@ def document(machine: Machine) -> Document:
         "schema": "os-capability/1",
         "hostname": machine.name.replace("_", "-"),
         "machine_id": "0123456789abcdef0123456789abcdef",
+        "product_uuid": machine.product_uuid,
         "boot_id": "00000000-1111-4222-8333-444444444444",
         "system": _system(machine),
         "cpu": _cpu(machine),

@@ -79,6 +79,8 @@ def _system(machine: Machine) -> Iterator[tuple[str, str]]:
     yield "proc/sys/kernel/arch", f"{machine.architecture}\n"
     yield "proc/sys/kernel/random/boot_id", "00000000-1111-4222-8333-444444444444\n"
     yield "proc/sys/vm/min_free_kbytes", "8000\n"
+    if machine.product_uuid is not None:
+        yield "sys/class/dmi/id/product_uuid", f"{machine.product_uuid.upper()}\n"
     yield "proc/uptime", "86400.25 170000.50\n"
     yield "proc/loadavg", "0.42 0.36 0.30 1/512 4242\n"
 

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from os_capability import collect
+from os_capability import MachineIdentity, collect
 from os_capability.capture import Capture, capture
+from os_capability.linux.driver import LinuxDriver
 from os_capability.linux.host_root import HostRoot
 from os_capability.linux.recording import RecordingRoot
 from os_capability.roots import opened_root
@@ -42,7 +43,7 @@ def document(root: str, source: str = "sysfs") -> dict[str, Any]:
 def comparable(document: dict[str, Any], root: str) -> dict[str, Any]:
     """Give a document without what a capture leaves out, and warnings without the folder they name."""
     warnings = [{**warning, "message": warning["message"].replace(root, "")} for warning in document["warnings"]]
-    left_out = dict.fromkeys(("collected_at", "hostname", "machine_id", "boot_id"))
+    left_out = dict.fromkeys(("collected_at", "hostname", "machine_id", "product_uuid", "boot_id"))
     plain: dict[str, Any] = json.loads(json.dumps({**document, **left_out, "warnings": warnings}))
     return plain
 
@@ -75,7 +76,10 @@ class TestSameDocument:
         captured = unpacked(capture(root))
         assert document(captured, source) == document(root, source)
         host = collect(captured, source)
-        assert (host.hostname, host.machine_id, host.boot_id) == (None, None, None)
+        assert LinuxDriver(captured).identify() == MachineIdentity(
+            hostname=None, machine_id=None, product_uuid=None, boot_id=None
+        )
+        assert (host.hostname, host.machine_id, host.product_uuid, host.boot_id) == (None, None, None, None)
 
     @pytest.mark.parametrize("name", NAMES)
     def test_a_capture_of_a_capture_is_the_same_again(self, name: str, unpacked: Any) -> None:
@@ -146,6 +150,7 @@ IDENTIFIERS = {
     "host name": "web-prod-17",
     "machine id": "5f1d0c0e9a3b4f6e8d7c6b5a49382716",
     "boot id": "7c9e6679-7425-40de-944b-e07fc1f90ae7",
+    "product uuid": "8a2f6c14-7d0b-4e55-a3c1-1f6b9d20e7aa",
     "uuid": "3d3e5c9a-11aa-4b1c-9f00-2b7f6d2f9a10",
     "serial": "SN00D3ADB33F",
     "MAC": "52:54:00:ab:cd:ef",
@@ -194,6 +199,7 @@ def known(machine: Path) -> Path:
             f"LPAR Extended Name:   {name['customer']}\nLPAR UUID:            {name['uuid']}\n"
         ),
         "sys/class/dmi/id/product_serial": f"{name['serial']}\n",
+        "sys/class/dmi/id/product_uuid": f"{name['product uuid']}\n",
         "sys/devices/system/cpu/cpu0/topology/ppin": f"0x{name['serial']}\n",
         "sys/devices/system/cpu/vulnerabilities/meltdown": f"Mitigation: {name['MAC']} {name['uuid']}\n",
     }

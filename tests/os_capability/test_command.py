@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from os_capability.command import run
 from os_capability.errors import MissingProgram, SourceUnreadable
+from tests.os_capability.conftest import SOURCE_TREE
 
 
 def program(folder: Path, script: str) -> None:
@@ -31,6 +34,14 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
     except FileNotFoundError:
         return False
+
+
+def assert_it_ends(pid: int) -> None:
+    for _ in range(300):
+        if not is_running(pid):
+            break
+        time.sleep(0.1)
+    assert not is_running(pid)
 
 
 def test_it_gives_the_output_in_the_c_locale_with_no_settings_from_outside(
@@ -74,18 +85,39 @@ def test_one_that_hangs_is_stopped_with_all_it_started(folder: Path) -> None:
     with pytest.raises(SourceUnreadable, match=r"no answer within 0\.5 s"):
         run("lscpu", [], 0.5)
     assert time.monotonic() - started < 5
-    child = int((folder / "child").read_text())
-    for _ in range(50):
-        if not is_running(child):
-            break
-        time.sleep(0.1)
-    assert not is_running(child)
+    assert_it_ends(int((folder / "child").read_text()))
+
+
+WITH_A_THREAD_THAT_WAITS = """
+import contextlib, sys, threading, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from os_capability.command import run
+from os_capability.errors import SourceUnreadable
+
+def wait():
+    with contextlib.suppress(SourceUnreadable):
+        run("lscpu", [], 300)
+
+threading.Thread(target=wait, daemon=True).start()
+while not Path(sys.argv[2]).exists():
+    time.sleep(0.01)
+"""
+
+
+def test_one_that_hangs_does_not_outlive_a_process_that_ends_in_order(folder: Path) -> None:
+    program(folder, f"sleep 300 & echo $! > {folder}/new; mv {folder}/new {folder}/child; wait")
+    argv = [sys.executable, "-c", WITH_A_THREAD_THAT_WAITS, str(SOURCE_TREE), str(folder / "child")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert_it_ends(int((folder / "child").read_text()))
 
 
 def test_one_that_leaves_a_child_holding_its_output_does_not_hold_us(folder: Path) -> None:
-    program(folder, "sleep 300 & echo done")
+    program(folder, f"sleep 300 & echo $! > {folder}/child; echo done")
     with pytest.raises(SourceUnreadable, match="no answer within"):
         run("lscpu", [], 0.5)
+    assert_it_ends(int((folder / "child").read_text()))
 
 
 def test_one_that_closes_its_output_and_stays_is_stopped(folder: Path) -> None:

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -14,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from os_capability import CpuSet, Host, HostDriver
+from os_capability import CpuSet, Host, HostDriver, MachineIdentity
 from os_capability.darwin.driver import DarwinDriver
 from os_capability.freebsd.driver import FreebsdDriver
 from os_capability.generic.driver import GenericDriver
@@ -192,6 +194,46 @@ class TestAHost:
         assert all(warning.code and "\n" not in warning.message for warning in host.warnings)
 
 
+class TestWhoItIs:
+    """To identify a machine."""
+
+    def test_it_is_what_a_collection_says(self, driver: HostDriver, host: Host) -> None:
+        told = MachineIdentity(
+            hostname=host.hostname,
+            machine_id=host.machine_id,
+            product_uuid=host.product_uuid,
+            boot_id=host.boot_id,
+        )
+        assert driver.identify() == told
+
+    def test_ids_are_spelled_as_their_system_does_and_a_product_uuid_in_lower_case(self, driver: HostDriver) -> None:
+        product_uuid = driver.identify().product_uuid
+        assert product_uuid is None or str(uuid.UUID(product_uuid)) == product_uuid
+
+
+def test_somebody_has_each_part_of_an_identity() -> None:
+    identities = [make().identify() for make in DRIVERS.values()]
+    for field in dataclasses.fields(MachineIdentity):
+        assert any(getattr(identity, field.name) for identity in identities), field.name
+
+
+LOOKING = """
+import sys
+seen = []
+sys.path.insert(0, sys.argv[1])
+from os_capability.linux.driver import LinuxDriver
+driver = LinuxDriver("/")
+sys.addaudithook(lambda event, args: seen.append(event))
+driver.identify()
+print(*seen)
+"""
+
+
+def test_linux_identifies_itself_by_four_files_and_no_program() -> None:
+    done = subprocess.run([sys.executable, "-c", LOOKING, str(TOP)], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["open"] * 4
+
+
 CPU_SETS = {*("affinity", "cpus", "isolated", "nohz_full", "offline", "online", "possible", "present", "shared_cpus")}
 
 
@@ -229,7 +271,7 @@ class TestRefresh:
 
     def test_lasting_facts_stay(self, driver: HostDriver, host: Host) -> None:
         after = driver.refresh(host)
-        lasting = ("hostname", "machine_id", "boot_id", "pci", "warnings")
+        lasting = ("hostname", "machine_id", "product_uuid", "boot_id", "pci", "warnings")
         assert [getattr(after, name) for name in lasting] == [getattr(host, name) for name in lasting]
         assert (after.system.os, after.system.kernel) == (host.system.os, host.system.kernel)
         assert after.memory.total_bytes == host.memory.total_bytes

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from os_capability import Host, collect
 from os_capability.model import HostWarning
-from os_capability.render.prometheus import render_prometheus
+from os_capability.render.prometheus import Family, Sample, prometheus_text, render_prometheus
 from tests.os_capability.conftest import HOSTS, Run
 
 NAMES = sorted(folder.parent.name for folder in HOSTS.glob("*/root"))
@@ -143,6 +143,44 @@ def test_labels_are_escaped() -> None:
     odd = 'a "quoted" \\ name\nof two lines }'
     found = series(render_prometheus(replace(host, hostname=odd)))
     assert [dict(labels)["hostname"] for name, labels in found if name.endswith("system_info")] == [odd]
+
+
+class TestAnyFamilies:
+    """The writer on its own, for the numbers of other programs."""
+
+    def test_names_and_types_are_the_callers(self) -> None:
+        families = [
+            Family("agent_up", "Whether it runs.", [Sample(True)]),
+            Family(
+                "agent_jobs_total", "Jobs that ended.", [Sample(3, {"job": "a"}), Sample(0, {"job": "b"})], "counter"
+            ),
+        ]
+        assert prometheus_text(families) == (
+            "# HELP agent_up Whether it runs.\n# TYPE agent_up gauge\nagent_up 1\n"
+            "# HELP agent_jobs_total Jobs that ended.\n# TYPE agent_jobs_total counter\n"
+            'agent_jobs_total{job="a"} 3\nagent_jobs_total{job="b"} 0\n'
+        )
+        assert [family.type for family in text_string_to_metric_families(prometheus_text(families))] == [
+            "gauge",
+            "counter",
+        ]
+
+    def test_a_sample_or_family_without_a_value_is_left_out(self) -> None:
+        families = [
+            Family("unknown", "Nobody knows.", [Sample(None)]),
+            Family("empty", "There are none.", []),
+            Family("known", "One of two.", [Sample(None, {"of": "1"}), Sample(0.5, {"of": "2", "note": None})]),
+        ]
+        assert series(prometheus_text(families)) == {("known", frozenset({("of", "2")})): 0.5}
+
+    def test_text_of_a_person_is_escaped(self) -> None:
+        family = Family("odd", 'Two\nlines \\ and "quotes".', [Sample(1, {"detail": 'a "b"\nc \\'})])
+        (read,) = text_string_to_metric_families(prometheus_text([family]))
+        assert read.documentation == family.meaning
+        assert read.samples[0].labels == {"detail": 'a "b"\nc \\'}
+
+    def test_no_families_are_no_text(self) -> None:
+        assert prometheus_text([]) == ""
 
 
 @pytest.mark.parametrize(

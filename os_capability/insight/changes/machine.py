@@ -16,15 +16,29 @@ _MOMENTARY = frozenset({"lscpu-unavailable", "topology-changed"})
 
 def identity_changes(old: Host, new: Host) -> list[Change]:
     """Tell whether it is another machine, another boot, another name."""
-    changes = []
-    if _differ(old.machine_id, new.machine_id):
-        message = f"another machine, or installed anew (machine id {old.machine_id} -> {new.machine_id})"
-        detail: dict[str, object] = {"old": old.machine_id, "new": new.machine_id}
-        changes.append(Change(code="different-machine", effect=CHANGED, message=message, detail=detail))
-    elif _differ(old.boot_id, new.boot_id):
-        detail = {"old": old.boot_id, "new": new.boot_id}
+    changes = _another_machine(old, new)
+    if not changes and _differ(old.boot_id, new.boot_id):
+        detail: dict[str, object] = {"old": old.boot_id, "new": new.boot_id}
         changes.append(Change(code="host-rebooted", effect=CHANGED, message="the host rebooted", detail=detail))
     return changes + altered("hostname-changed", "hostname", old.hostname, new.hostname)
+
+
+# What the ids that differ may mean, if not simply that it is another machine.
+_OR_ELSE = {
+    ("machine_id",): ", or installed anew",
+    ("product_uuid",): ", or with another board",
+    ("machine_id", "product_uuid"): "",
+}
+
+
+def _another_machine(old: Host, new: Host) -> list[Change]:
+    ids = tuple(name for name in ("machine_id", "product_uuid") if _differ(getattr(old, name), getattr(new, name)))
+    if not ids:
+        return []
+    told = (f"{name.replace('_', ' ')} {getattr(old, name)} -> {getattr(new, name)}" for name in ids)
+    message = f"another machine{_OR_ELSE[ids]} ({', '.join(told)})"
+    detail = {"id": ids[0], "old": getattr(old, ids[0]), "new": getattr(new, ids[0])}
+    return [Change(code="different-machine", effect=CHANGED, message=message, detail=detail)]
 
 
 def _differ(old: str | None, new: str | None) -> bool:

@@ -11,14 +11,24 @@ from datetime import datetime, timezone
 from os_capability.linux import paths, system, virtualization
 from os_capability.linux.container import ContainerView, container_view
 from os_capability.linux.sources import Sources
-from os_capability.model import System
+from os_capability.model import MachineIdentity, System
 
-__all__ = ["is_control_domain", "read_name", "read_system", "refresh_system"]
+__all__ = ["is_control_domain", "read_machine_identity", "read_name", "read_system", "refresh_system"]
 
 
 def read_name(sources: Sources, path: str) -> str | None:
     """Read a file that holds one word or line; blank is ``None``."""
     return sources.parsed(path, system.parse_name)
+
+
+def read_machine_identity(sources: Sources) -> MachineIdentity:
+    """Read who this machine is."""
+    return MachineIdentity(
+        hostname=sources.parsed(paths.HOSTNAME, system.parse_given_name),
+        machine_id=sources.parsed(paths.MACHINE_ID, system.parse_given_name),
+        product_uuid=sources.parsed(paths.PRODUCT_UUID, system.parse_product_uuid),
+        boot_id=read_name(sources, paths.BOOT_ID),
+    )
 
 
 def read_system(sources: Sources, flags: Sequence[str]) -> System:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -25,6 +26,38 @@ class Answer(NamedTuple):
     err: str
 
 
+class Machine:
+    """A captured machine that the test may change under a running agent."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        shutil.copytree(HOSTS / "x86_64-two-sockets" / "root", root)
+
+    def is_called(self, name: str) -> Machine:
+        return self._write("proc/sys/kernel/hostname", name)
+
+    def has_kernel(self, version: str) -> Machine:
+        return self._write("proc/sys/kernel/osrelease", version)
+
+    def is_installed_as(self, machine_id: str) -> Machine:
+        return self._write("etc/machine-id", machine_id)
+
+    def has_board(self, product_uuid: str) -> Machine:
+        return self._write("sys/class/dmi/id/product_uuid", product_uuid)
+
+    def boots(self) -> Machine:
+        return self._write("proc/sys/kernel/random/boot_id", str(uuid.uuid4()))
+
+    def _write(self, path: str, text: str) -> Machine:
+        # Whole at every moment, as the kernel's own files are.
+        file = self.root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_name(f".{file.name}")
+        draft.write_text(f"{text}\n")
+        draft.replace(file)
+        return self
+
+
 class HostAgent:
     """The command and its surroundings; every process it started is ended with the test."""
 
@@ -32,13 +65,17 @@ class HostAgent:
         self.folder = folder
         self.state = folder / "state"
         self.database = self.state / "os-capability.sqlite"
+        self.machine: Machine
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "OS_CAPABILITY_CONFIG_FILE": "/dev/null",
             "STATE_DIRECTORY": str(self.state),
+            # This machine's own, if it has one, is none of the tests'.
+            "OS_CAPABILITY_DEFAULT__HOST_UUID_FILE": str(folder / "provisioned_uuid"),
             "OS_CAPABILITY_AGENT__REFRESH_INTERVAL": "1",
             "OS_CAPABILITY_AGENT__REPORT_INTERVAL": "1",
+            "OS_CAPABILITY_AGENT__RETRY_INTERVAL": "2",
         }
         self._monkeypatch = monkeypatch
         self._capsys = capsys
@@ -73,8 +110,17 @@ class HostAgent:
         self._daemons.append(process)
         return process
 
+    def on_machine(self, name: str | None = None) -> Machine:
+        """Make the agent take a captured machine for its own; one with a `name` is no other's, and has just booted."""
+        self.machine = Machine(self.folder / "root")
+        self.environment["OS_CAPABILITY_AGENT__ROOT"] = str(self.machine.root)
+        if name is not None:
+            self.machine.is_called(name).is_installed_as(uuid.uuid4().hex).has_board(str(uuid.uuid4())).boots()
+        return self.machine
+
     def said(self) -> str:
-        return (self.folder / "stderr").read_text()
+        path = self.folder / "stderr"
+        return path.read_text() if path.exists() else ""
 
     def end(self) -> None:
         for process in self._daemons:
@@ -90,12 +136,28 @@ def agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 
 
 @pytest.fixture
+def make_agent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[[str], HostAgent]]:
+    """Give a function that makes an agent on a captured machine of its own, which has this name."""
+    agents: list[HostAgent] = []
+
+    def make(name: str) -> HostAgent:
+        folder = tmp_path / name
+        folder.mkdir()
+        agents.append(HostAgent(folder, monkeypatch, capsys))
+        agents[-1].on_machine(name)
+        return agents[-1]
+
+    yield make
+    for agent in agents:
+        agent.end()
+
+
+@pytest.fixture
 def captured(agent: HostAgent) -> Path:
     """Give the root of a captured machine that the agent takes for its own, and that the test may change."""
-    root = agent.folder / "root"
-    shutil.copytree(HOSTS / "x86_64-two-sockets" / "root", root)
-    agent.environment["OS_CAPABILITY_AGENT__ROOT"] = str(root)
-    return root
+    return agent.on_machine().root
 
 
 @pytest.fixture
@@ -117,12 +179,12 @@ def hung_lscpu(agent: HostAgent) -> Iterator[Path]:
 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], object]], None]:
-    """Wait until something holds, at most 10 s."""
+    """Wait until something holds, for as long as a busy machine may need."""
 
     def wait(holds: Callable[[], object]) -> None:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while not holds():
-            assert time.monotonic() < until, "did not come to hold within 10 s"
+            assert time.monotonic() < until, "did not come to hold within 60 s"
             time.sleep(0.05)
 
     return wait

@@ -1,66 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`host-agent run`: it lives through what fails outside, and ends when it is told to."""
+"""`host-agent run`: it starts, collects, reports and ends, whatever hangs or fails on its own machine."""
 
 from __future__ import annotations
 
+import json
 import select
 import signal
 import socket
 import sqlite3
-import subprocess
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import make_url
 
-from host_agent.store import migrate
-from host_agent.store.compute_host import list_hosts
+from host_agent.store import list_hosts
 from host_agent.store.engine import Engine
-from host_agent.store.services import list_services
-from tests.host_agent.conftest import SERVERS, raw_connection
 from tests.host_agent.process.conftest import HostAgent
-
-Eventually = Callable[[Callable[[], object]], None]
-
-
-def ended_in(process: subprocess.Popen[bytes], number: int = signal.SIGTERM) -> float:
-    """Send a signal and give the seconds until the end, which must be an orderly one."""
-    begun = time.monotonic()
-    process.send_signal(number)
-    assert process.wait(timeout=20) == 0
-    return time.monotonic() - begun
+from tests.host_agent.process.fleet import Eventually, Fleet, ended_in
 
 
-def query(path: Path, statement: str) -> list[tuple[object, ...]]:
-    if not path.exists():  # connecting would make it
-        return []
-    with closing(sqlite3.connect(path, timeout=5)) as connection, connection:
-        try:
-            return connection.execute(statement).fetchall()
-        except sqlite3.OperationalError as error:
-            assert "no such table" in str(error)
-            return []
+@pytest.fixture
+def fleet(agent: HostAgent) -> Fleet:
+    return Fleet(f"sqlite:///{agent.database}")
 
 
-def beats(agent: HostAgent) -> int:
-    return sum(
-        count for (count,) in query(agent.database, "SELECT report_count FROM services") if isinstance(count, int)
-    )
-
-
-def hosts(agent: HostAgent, column: str = "uuid") -> list[object]:
-    return [value for (value,) in query(agent.database, f"SELECT {column} FROM compute_host")]
+def status(agent: HostAgent) -> dict[str, dict[str, object]]:
+    path = agent.state / "status.json"
+    return json.loads(path.read_text()) if path.exists() else {"collect": {}, "report": {}}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_an_idle_daemon_and_sighup_does_not(
-    agent: HostAgent, eventually: Eventually, number: int
+    agent: HostAgent, fleet: Fleet, eventually: Eventually, number: int
 ) -> None:
     process = agent.start("run")
-    eventually(lambda: hosts(agent))
+    eventually(fleet.hosts)
 
     process.send_signal(signal.SIGHUP)
     eventually(lambda: "SIGHUP" in agent.said())
@@ -70,23 +45,26 @@ def test_a_signal_ends_an_idle_daemon_and_sighup_does_not(
 
 
 def test_the_heartbeat_goes_on_while_the_collection_hangs(
-    agent: HostAgent, hung_lscpu: Path, eventually: Eventually
+    agent: HostAgent, fleet: Fleet, hung_lscpu: Path, eventually: Eventually
 ) -> None:
-    process = agent.start("run")
+    process = agent.start("run", OS_CAPABILITY_AGENT__STALL_AFTER="2")
     eventually(hung_lscpu.exists)
-    eventually(lambda: beats(agent) >= 2)
-    eventually(lambda: "the facts job still runs at its next turn" in agent.said())
+    eventually(lambda: status(agent)["collect"].get("stuck"))
+    beaten = fleet.beats()
+    eventually(lambda: fleet.beats() >= beaten + 2)
 
-    assert hosts(agent) == []
+    assert fleet.hosts() == []
     assert len(hung_lscpu.read_text().split()) == 1, "a second look was started beside the one that hangs"
+    assert agent.said().count("the collect job has not returned for 2 s") == 1
+    assert status(agent)["report"]["stuck"] is False
     assert ended_in(process) < 2
 
 
-def test_sigterm_ends_a_daemon_whose_database_never_answers(agent: HostAgent, eventually: Eventually) -> None:
+def test_sigterm_ends_a_daemon_whose_database_never_answers(agent: HostAgent) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         process = agent.start("run", "--database-url", f"postgresql+psycopg://u:secret@127.0.0.1:{port}/x")
-        silent.settimeout(10)
+        silent.settimeout(30)
         accepted, _ = silent.accept()
         with accepted:
             assert ended_in(process) < 2
@@ -94,107 +72,40 @@ def test_sigterm_ends_a_daemon_whose_database_never_answers(agent: HostAgent, ev
     assert "secret" not in agent.said()
 
 
-def test_a_database_that_comes_late_is_used_when_it_comes(agent: HostAgent, eventually: Eventually) -> None:
-    folder = agent.folder / "late"
-    agent.database = folder / "db.sqlite"
-    process = agent.start("run", "--database-url", f"sqlite:///{agent.database}")
-    eventually(lambda: "not stored" in agent.said())
-    time.sleep(1.5)
-    assert agent.said().count("not stored") == 1, "a trouble is told once, not by each job at each turn"
-
-    folder.mkdir()
-    eventually(lambda: hosts(agent))
-    eventually(lambda: "reports are stored again" in agent.said())
-
-    assert ended_in(process) < 2
-    assert "Traceback" not in agent.said()
-
-
-def test_a_database_that_goes_down_is_used_again_when_it_is_back(
-    agent: HostAgent, postgresql_url: str, opened: Callable[[str], Engine], eventually: Eventually
-) -> None:
-    migrate.upgrade(engine := opened(postgresql_url))
-    process = agent.start("run", "--database-url", postgresql_url)
-    eventually(lambda: list_hosts(engine))
-    engine.dispose()
-
-    name = make_url(postgresql_url).database
-    with closing(raw_connection(make_url(SERVERS["postgresql"]))) as server, server.cursor() as cursor:
-        cursor.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
-        cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
-        eventually(lambda: "not stored" in agent.said())
-        cursor.execute(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
-    eventually(lambda: "reports are stored again" in agent.said())
-
-    assert ended_in(process) < 2
-    assert "Traceback" not in agent.said()
-
-
-def test_an_old_schema_is_waited_for(agent: HostAgent, eventually: Eventually) -> None:
-    agent.state.mkdir()
-    agent.database.touch()
-    query(agent.database, "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
-    process = agent.start("run")
-    eventually(lambda: "host-agent db upgrade" in agent.said())
-    assert process.poll() is None
-
-    assert agent("db", "upgrade").code == 0
-
-    eventually(lambda: hosts(agent))
-    assert ended_in(process) < 2
-
-
 def test_a_failing_collection_leaves_the_row_and_the_heartbeat_alone(
-    agent: HostAgent, captured: Path, eventually: Eventually
+    agent: HostAgent, captured: Path, fleet: Fleet, eventually: Eventually
 ) -> None:
     process = agent.start("run", OS_CAPABILITY_AGENT__FULL_INTERVAL="1")
-    eventually(lambda: hosts(agent))
+    eventually(fleet.hosts)
 
     (captured / "proc").rename(captured / "no-proc")
     (captured / "sys").rename(captured / "no-sys")
     eventually(lambda: "cannot read this machine" in agent.said())
-    before = query(agent.database, "SELECT * FROM compute_host")
-    beaten = beats(agent)
-    eventually(lambda: beats(agent) >= beaten + 2)
-    assert query(agent.database, "SELECT * FROM compute_host") == before
+    before = list_hosts(fleet.engine)[0]["updated_at"]
+    beaten = fleet.beats()
+    eventually(lambda: fleet.beats() >= beaten + 2)
+    assert fleet.hosts("updated_at") == [before]
 
     (captured / "no-proc").rename(captured / "proc")
     (captured / "no-sys").rename(captured / "sys")
     eventually(lambda: "the machine can be read again" in agent.said())
-    eventually(lambda: query(agent.database, "SELECT * FROM compute_host") != before)
+    eventually(lambda: fleet.hosts("updated_at") != [before])
     assert ended_in(process) < 2
     assert agent.said().count("cannot read this machine") == 1
 
 
-def test_a_renamed_machine_keeps_its_row_and_its_host_column(
-    agent: HostAgent, captured: Path, eventually: Eventually
-) -> None:
-    process = agent.start("run", OS_CAPABILITY_AGENT__FULL_INTERVAL="1")
-    eventually(lambda: hosts(agent))
-    (before,) = hosts(agent)
-
-    (captured / "proc/sys/kernel/hostname").write_text("renamed\n")
-    eventually(lambda: hosts(agent, "hypervisor_hostname") == ["renamed"])
-
-    assert hosts(agent) == [before]
-    assert hosts(agent, "host") == ["x86-64-two-sockets"]
-    assert ended_in(process) < 2
-    # The name is on disk: it survives the daemon as well.
-    assert agent("once").code == 0
-    assert hosts(agent, "host") == ["x86-64-two-sockets"]
-
-
-def test_a_pruned_host_registers_again(agent: HostAgent, eventually: Eventually) -> None:
+def test_a_pruned_host_registers_again(agent: HostAgent, fleet: Fleet, eventually: Eventually) -> None:
     process = agent.start("run")
-    eventually(lambda: hosts(agent))
-    before = hosts(agent)
+    eventually(fleet.hosts)
+    before = fleet.hosts()
 
-    query(agent.database, "DELETE FROM compute_host")
-    query(agent.database, "DELETE FROM services")
+    with closing(sqlite3.connect(agent.database, timeout=5)) as connection, connection:
+        connection.execute("DELETE FROM compute_host")
+        connection.execute("DELETE FROM services")
 
-    eventually(lambda: hosts(agent))
-    eventually(lambda: beats(agent))
-    assert hosts(agent) == before
+    eventually(fleet.hosts)
+    eventually(fleet.beats)
+    assert fleet.hosts() == before
     assert ended_in(process) < 2
 
 
@@ -202,11 +113,21 @@ def test_it_reports_into_every_database(
     agent: HostAgent, engine: Engine, database_url: str, eventually: Eventually
 ) -> None:
     process = agent.start("run", "--database-url", database_url)
-    eventually(lambda: list_hosts(engine))
+    fleet = Fleet(database_url)
+    eventually(fleet.hosts)
 
     (row,) = list_hosts(engine)
+    (service,) = fleet.services()
     assert row["uuid"] == (agent.state / "host_uuid").read_text().strip()
-    assert row["service_id"] == list_services(engine)[0]["id"]
+    assert row["service_id"] == service["id"]
+    assert fleet.codes() == ["host-registered"]
+    assert ended_in(process) < 2
+    assert fleet.services()[0]["boot_id"] is None, "the next boot of this host need not wait"
+
+
+def test_the_first_report_does_not_wait_for_an_interval(agent: HostAgent, fleet: Fleet, eventually: Eventually) -> None:
+    process = agent.start("run", OS_CAPABILITY_AGENT__REPORT_INTERVAL="3600", OS_CAPABILITY_AGENT__DOWN_AFTER="10000")
+    eventually(lambda: fleet.hosts("service_id") not in ([], [None]))
     assert ended_in(process) < 2
 
 
@@ -215,8 +136,8 @@ def test_systemd_hears_of_the_start_the_state_and_the_end(
 ) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(10)
-        process = agent.start("run", NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="400000")
+        manager.settimeout(30)
+        process = agent.start("run", NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="4000000")
         heard: list[str] = []
 
         def hear_until(wanted: str) -> None:
@@ -231,7 +152,7 @@ def test_systemd_hears_of_the_start_the_state_and_the_end(
         process.send_signal(signal.SIGSTOP)
         time.sleep(0.3)
         drain(manager)
-        time.sleep(0.7)
+        time.sleep(3)
         assert drain(manager) == []
         process.send_signal(signal.SIGCONT)
         heard.clear()
@@ -252,18 +173,17 @@ def drain(manager: socket.socket) -> list[bytes]:
 def test_the_watchdog_is_fed_while_the_database_is_down(agent: HostAgent, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(10)
+        manager.settimeout(30)
         process = agent.start(
             *("run", "--database-url", "postgresql+psycopg://u:secret@127.0.0.1:1/x"),
             NOTIFY_SOCKET=str(tmp_path / "notify"),
-            WATCHDOG_USEC="400000",
+            WATCHDOG_USEC="4000000",
         )
         heard = ""
-        while "STATUS=" not in heard or heard.count("WATCHDOG=1") < 5:
+        while "Connection refused" not in heard or heard.count("WATCHDOG=1") < 3:
             heard += manager.recv(4096).decode() + "\n"
 
         assert "READY=1" in heard
-        assert "not stored" in heard
         assert "secret" not in heard
         assert ended_in(process) < 2
 
@@ -281,23 +201,51 @@ def test_it_does_not_start_where_it_cannot_keep_its_identity(agent: HostAgent) -
     agent.state.mkdir()
     (agent.state / "host_uuid").write_text("")
 
-    assert agent.start("run").wait(timeout=10) == 2
+    assert agent.start("run").wait(timeout=30) == 2
 
     assert agent.said().startswith(f"host-agent: {agent.state}/host_uuid: the file is empty")
     assert agent.said().count("\n") == 1
 
 
 def test_it_does_not_start_without_the_log_it_was_told_to_write(agent: HostAgent) -> None:
-    assert agent.start("run", OS_CAPABILITY_DEFAULT__LOG_FILE="/nonexistent/agent.log").wait(timeout=10) == 2
+    assert agent.start("run", OS_CAPABILITY_DEFAULT__LOG_FILE="/nonexistent/agent.log").wait(timeout=30) == 2
 
     assert "/nonexistent/agent.log" in agent.said()
     assert agent.said().count("\n") == 1
 
 
+def test_a_second_daemon_in_one_state_directory_is_refused(
+    agent: HostAgent, fleet: Fleet, eventually: Eventually
+) -> None:
+    first = agent.start("run")
+    eventually(fleet.hosts)
+    before = agent.said()
+
+    assert agent.start("run").wait(timeout=30) == 2
+
+    complaint = agent.said().removeprefix(before).split("host-agent: ", 1)[1]
+    assert f"runs here already, as process {first.pid}: stop it first" in complaint
+    assert agent("identity", "reset").code == 2
+    assert ended_in(first) < 2
+    assert agent("identity", "reset").code == 0
+
+
 def test_a_warning_about_the_facts_is_logged_when_it_comes_up_and_not_again(
-    agent: HostAgent, captured: Path, eventually: Eventually, tmp_path: Path
+    agent: HostAgent, captured: Path, fleet: Fleet, eventually: Eventually, tmp_path: Path
 ) -> None:
     agent.start("run", PATH=str(tmp_path))
     eventually(lambda: "lscpu-unavailable: " in agent.said())
-    eventually(lambda: beats(agent) >= 4)
+    eventually(lambda: fleet.beats() >= 4)
     assert agent.said().count("lscpu-unavailable: ") == 1
+
+
+def test_the_files_of_the_state_directory_are_what_they_are_said_to_be(
+    agent: HostAgent, captured: Path, fleet: Fleet, eventually: Eventually
+) -> None:
+    process = agent.start("run")
+    eventually(fleet.hosts)
+    eventually(lambda: status(agent)["report"].get("successes"))
+    assert ended_in(process) < 2
+
+    names = {path.name for path in agent.state.iterdir()} - {"os-capability.sqlite-wal", "os-capability.sqlite-shm"}
+    assert names == {"facts.json", "host_name", "host_uuid", "lock", "os-capability.sqlite", "status.json"}

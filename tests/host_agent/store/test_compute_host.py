@@ -15,10 +15,14 @@ from host_agent.errors import UnknownMarker
 from host_agent.record import ComputeHost
 from host_agent.store.engine import Engine
 from host_agent.store.schema import ComputeHostRow
+from os_capability import Host
 from tests.host_agent.facts import machine, record, uuid
+from tests.host_agent.store.fleet import BOOT, OTHER_BOOT, claim, enlist
 
 BIG = 2**53 + 1
-STORES_OWN = {"id", "service_id", "mapped", "facts_at", "created_at", "updated_at", "deleted_at", "deleted"}
+STORES_OWN = {"id", "service_id", "mapped", "facts_at", "created_at", "updated_at", "deleted_at", "deleted"} | {
+    "retired_at"
+}
 
 
 def row_of(engine: Engine, number: int = 1) -> dict[str, Any]:
@@ -43,12 +47,13 @@ def test_every_column_comes_back_as_it_was_written(engine: Engine) -> None:
             full[field.name] = True
         elif field.type == "str | None":
             full[field.name] = f"{field.name} ünï 🖥 \\ ' %s :x"
-    full["boot_id"] = uuid(99)
+    full |= {"boot_id": uuid(99), "product_uuid": uuid(98), "sequence": BIG}
     written = record(**full)
-    store.upsert(engine, written, service_id=BIG)
+    lease = store.register(engine, claim(boot_id=uuid(99))).lease
+    store.upsert(engine, written, lease)
     row = row_of(engine)
     assert {name: row[name] for name in asdict(written)} == asdict(written)
-    assert row["service_id"] == BIG
+    assert row["service_id"] == lease.service_id
     assert (row["deleted"], row["deleted_at"], row["mapped"]) == (0, None, None)
 
 
@@ -66,7 +71,7 @@ def test_writing_twice_keeps_one_row_and_moves_updated_at(engine: Engine) -> Non
     after = row_of(engine)
     assert len(store.list_hosts(engine)) == 1
     assert after["updated_at"] > before["updated_at"]
-    assert {**after, "updated_at": None} == {**before, "updated_at": None}
+    assert {**after, "updated_at": None, "now": None} == {**before, "updated_at": None, "now": None}
 
 
 def test_times_are_the_databases_in_utc(engine: Engine) -> None:
@@ -119,10 +124,10 @@ def test_two_hosts_may_share_a_name(engine: Engine) -> None:
 
 
 def test_the_service_is_kept_where_none_is_given(engine: Engine) -> None:
-    store.upsert(engine, record(), service_id=7)
+    lease = enlist(engine)
     store.upsert(engine, record())
     store.upsert_many(engine, [record(facts=machine(flag="avx"))])
-    assert row_of(engine)["service_id"] == 7
+    assert row_of(engine)["service_id"] == lease.service_id
 
 
 def test_hosts_are_found_by_uuid_hypervisor_host_name_and_host(engine: Engine) -> None:
@@ -199,3 +204,84 @@ def test_the_document_of_1024_cpus_is_stored_whole(engine: Engine) -> None:
     assert len(large.facts) > 64 * 1024
     store.upsert(engine, large)
     assert row_of(engine)["facts"] == large.facts
+
+
+OLD, NEW = machine(), machine(flag="avx512f")
+HOUR = 3600 * 1_000_000
+
+
+# (boot, sequence) of the stored facts, of those that are written, whether these are taken
+ORDER = [
+    ((BOOT, 5), (BOOT, 4), False),
+    ((BOOT, 5), (BOOT, 5), True),
+    ((BOOT, 5), (BOOT, 6), True),
+    # Late by more than an hour: the machine was set back to a snapshot.
+    ((BOOT, 5 + HOUR), (BOOT, 5), False),
+    ((BOOT, 6 + HOUR), (BOOT, 5), True),
+    # Another boot begins to count anew, and one without an id may be another.
+    ((BOOT, 5), (OTHER_BOOT, 4), True),
+    ((BOOT, 5), (None, 4), True),
+    ((None, 5), (None, 4), True),
+    ((None, 5), (BOOT, 4), True),
+]
+
+
+@pytest.mark.parametrize("write", [store.upsert, lambda engine, one: store.upsert_many(engine, [one])])
+@pytest.mark.parametrize("facts", [OLD, NEW], ids=["same facts", "other facts"])
+def test_facts_of_the_same_boot_that_are_older_change_nothing(engine: Engine, write: Any, facts: Host) -> None:
+    for number, (stored, written, is_taken) in enumerate(ORDER):
+        write(engine, record(number, facts=OLD, boot_id=stored[0], sequence=stored[1], running_vms=1))
+        before = row_of(engine, number)
+        newer = record(number, facts=facts, boot_id=written[0], sequence=written[1], running_vms=2)
+        write(engine, newer)
+        row = row_of(engine, number)
+        if is_taken:
+            kept = {"product_uuid", "facts"} if facts is OLD else {"product_uuid"}
+            expected = {name: value for name, value in asdict(newer).items() if name not in kept}
+            assert {name: row[name] for name in expected} == expected
+            assert row["updated_at"] > before["updated_at"]
+            assert (row["facts_at"] > before["facts_at"]) is (facts is NEW)
+        else:
+            assert {**row, "now": None} == {**before, "now": None}
+
+
+def test_one_host_that_has_newer_facts_holds_up_no_other_of_its_batch(engine: Engine) -> None:
+    store.upsert_many(engine, [record(number, sequence=5) for number in (1, 2, 3)])
+    before = {number: row_of(engine, number) for number in (1, 2, 3)}
+    sequences = {1: 6, 2: 4, 3: 6}
+    store.upsert_many(engine, [record(number, sequence=sequences[number], running_vms=1) for number in sequences])
+    after = {number: row_of(engine, number) for number in (1, 2, 3)}
+    assert [after[number]["sequence"] for number in (1, 2, 3)] == [6, 5, 6]
+    assert [after[number]["running_vms"] for number in (1, 2, 3)] == [1, None, 1]
+    # Their facts are the same, though the whole batch was written anew.
+    assert [after[number]["facts_at"] for number in after] == [before[number]["facts_at"] for number in before]
+
+
+def test_a_product_uuid_is_not_forgotten_by_who_may_not_read_it(engine: Engine) -> None:
+    known = record().product_uuid
+    store.upsert(engine, record())
+    store.upsert(engine, record(product_uuid=None, sequence=2))
+    assert row_of(engine)["product_uuid"] == known
+    store.upsert(engine, record(product_uuid=None, facts=NEW, sequence=3))
+    assert row_of(engine)["product_uuid"] == known
+    store.upsert(engine, record(product_uuid=uuid(7), facts=NEW, sequence=4))
+    assert row_of(engine)["product_uuid"] == uuid(7)
+
+
+def test_rows_come_with_the_liveness_of_their_service(engine: Engine) -> None:
+    store.upsert(engine, record(1))
+    enlist(engine, 2)
+    (service,) = store.list_services(engine)
+    for rows in (store.list_hosts(engine), store.find(engine, "node-1") + store.find(engine, "node-2")):
+        without, with_one = rows
+        names = ("last_seen_up", "disabled", "disabled_reason", "forced_down")
+        assert [without[name] for name in names] == [None] * 4
+        assert [with_one[name] for name in names] == [service["last_seen_up"], False, None, False]
+        assert all(row["now"] >= service["last_seen_up"] for row in rows)  # type: ignore[operator]
+    assert row_of(engine, 2)["last_seen_up"] == service["last_seen_up"]
+
+
+def test_the_stored_document_can_be_had_back(engine: Engine) -> None:
+    store.upsert(engine, record())
+    assert store.known_facts(engine, uuid(1)) == record().facts
+    assert store.known_facts(engine, uuid(2)) is None

@@ -5,13 +5,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from host_agent import store
 from host_agent.errors import StoreError
-from host_agent.store.engine import Engine
+from host_agent.store import migrate
+from host_agent.store.addresses import addresses_of, parse_url
+from host_agent.store.engine import Engine, shown_url
+from tests.host_agent.conftest import raw_connection
+from tests.host_agent.facts import record
+from tests.host_agent.servers import wait_until
 
 
 @pytest.mark.parametrize(
@@ -35,6 +43,61 @@ def test_an_unusable_url_is_one_line_that_says_what_is_expected(url: str) -> Non
     assert "expected sqlite:///FILE, postgresql+psycopg://USER@HOST/NAME or mysql+pymysql://USER@HOST/NAME" in message
     assert "secret" not in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses", "shown"),
+    [
+        ("postgresql+psycopg://u@h/db", [], "postgresql+psycopg://u@h/db"),
+        (
+            "postgresql+psycopg://u:secret@h1:5432,h2:5433/db",
+            ["h1:5432", "h2:5433"],
+            "postgresql+psycopg://u:***@h1:5432,h2:5433/db",
+        ),
+        (
+            "mysql+pymysql://u:secret@h1,h2:3307,h3/db",
+            ["h1", "h2:3307", "h3"],
+            "mysql+pymysql://u:***@h1,h2:3307,h3/db",
+        ),
+        ("mysql://[::1]:3306,[fe80::1]/db", ["[::1]:3306", "[fe80::1]"], "mysql://[::1]:3306,[fe80::1]/db"),
+        ("mysql://u:s,e:c/ret@h1,h2/db?ssl=secret", ["h1", "h2"], "mysql://u:***@h1,h2/db"),
+        ("mysql://u:%40%2C%2Fsecret@h1,h2/db", ["h1", "h2"], "mysql://u:***@h1,h2/db"),
+        ("postgresql://u:secret@/db?host=h1:1&host=h2:2", ["h1:1", "h2:2"], "postgresql://u:***@h1:1,h2:2/db"),
+        ("postgresql://u:secret@/db?host=h1,h2&port=1,2", ["h1:1", "h2:2"], "postgresql://u:***@h1:1,h2:2/db"),
+        ("postgresql://u:secret@/db?host=h1,h2&port=7", ["h1:7", "h2:7"], "postgresql://u:***@h1:7,h2:7/db"),
+        ("postgresql://u:secret@/db?host=/run/postgresql", [], "postgresql://u:***@/db"),
+    ],
+)
+def test_a_url_may_name_several_servers(url: str, addresses: list[str], shown: str) -> None:
+    parsed = parse_url(url)
+    assert [str(address) for address in addresses_of(parsed)] == addresses
+    assert shown_url(parsed) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:secret@h1:x,h2:5432/db",
+        "postgresql://u:secret@h1,,h2/db",
+        "postgresql://u:secret@h1,h2:1:2/db",
+        "postgresql://u:secret@/db?host=h1,h2&port=1,2,3",
+        "postgresql://u:sec@ret,ret@h1/db",
+        "postgresql://u:sec@ret@h1,h2/db",
+        "postgresql://u:secret@h1,h2",
+    ],
+)
+def test_a_list_of_servers_that_is_wrong_is_one_line_without_the_password(url: str) -> None:
+    with pytest.raises(StoreError, match=r"the database url has more than one @|expected sqlite:///FILE") as raised:
+        store.open_engine(url)
+    assert not any(part in str(raised.value) for part in ("secret", "sec@", "ret", "\n"))
+
+
+@pytest.mark.parametrize("password", ["p@ss", "a:b", "a/b", "a,b", "a?b#c", "100%", "a b", "ä\U0001f600", "%40"])
+def test_any_password_is_handed_over_as_it_is(password: str) -> None:
+    for places in ("h", "h1:1,h2:2"):
+        parsed = parse_url(f"mysql+pymysql://u:{quote(password, safe='')}@{places}/db")
+        assert parsed.password == password
+        assert shown_url(parsed) == f"mysql+pymysql://u:***@{places}/db"
 
 
 @pytest.mark.parametrize(("short", "long"), [("postgresql", "postgresql+psycopg"), ("mysql", "mysql+pymysql")])
@@ -83,7 +146,7 @@ def test_postgresql_connections_are_named_and_end_every_wait(
 ) -> None:
     engine = opened(postgresql_url)
     names = ("application_name", "statement_timeout", "lock_timeout", "transaction_isolation")
-    assert [scalar(engine, f"SHOW {name}") for name in names] == ["os-capability", "30s", "3s", "read committed"]
+    assert [scalar(engine, f"SHOW {name}") for name in names] == ["os-capability", "20s", "3s", "read committed"]
 
 
 def test_postgresql_never_gets_prepared_statements(postgresql_url: str, opened: Callable[..., Engine]) -> None:
@@ -105,9 +168,50 @@ def test_mysql_connections_are_strict_in_utc_and_read_committed(mysql_url: str, 
         assert connection.get_isolation_level() == "READ COMMITTED"
 
 
-def test_at_most_one_connection_stays_open(server_url: str, opened: Callable[..., Engine]) -> None:
+def connections_of(url: str) -> int:
+    """Give how many connections the server sees on our database."""
+    parsed = make_url(url)
+    query = "SELECT COUNT(*) FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+    if parsed.get_backend_name() == "postgresql":
+        query = "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with closing(raw_connection(parsed)) as connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        (count,) = cursor.fetchone() or (None,)
+    assert isinstance(count, int)
+    return count
+
+
+def test_no_connection_stays_open(server_url: str, opened: Callable[..., Engine]) -> None:
     engine = opened(server_url)
-    connections = [engine.connect() for _ in range(3)]
-    for connection in connections:
-        connection.close()
-    assert engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+        assert connections_of(server_url) == 1
+    wait_until(lambda: connections_of(server_url) == 0, "the server has closed it")
+
+
+def test_one_connection_stays_open_for_whoever_asks(server_url: str, opened: Callable[..., Engine]) -> None:
+    engine = opened(server_url, keep_open=True)
+    for _ in range(3):
+        scalar(engine, "SELECT 1")
+        assert connections_of(server_url) == 1
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.rename(path.with_suffix(".old"))])
+def test_an_sqlite_file_that_was_removed_is_not_written_on(
+    sqlite_url: str, opened: Callable[..., Engine], change: Callable[[Path], object]
+) -> None:
+    engine = opened(sqlite_url)
+    migrate.make_ready(engine)
+    store.upsert(engine, record())
+    change(Path(str(engine.url.database)))
+    assert migrate.is_empty(engine)
+    migrate.make_ready(engine)
+    store.upsert(engine, record())
+    assert len(store.list_hosts(opened(sqlite_url))) == 1
+
+
+def test_an_option_that_the_driver_does_not_know_is_named(server_url: str, opened: Callable[..., Engine]) -> None:
+    url = make_url(server_url).update_query_dict({"colour": "secret"})
+    with pytest.raises(StoreError, match="colour") as raised:
+        store.list_hosts(opened(url.render_as_string(hide_password=False)))
+    assert "secret" not in str(raised.value)

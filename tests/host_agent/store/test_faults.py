@@ -17,12 +17,20 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from host_agent import store
-from host_agent.errors import SchemaOutdated, StoreError, StoreReadOnly, StoreUnreachable
+from host_agent.errors import (
+    SchemaOutdated,
+    StoreBusy,
+    StoreConnectionLost,
+    StoreError,
+    StoreReadOnly,
+    StoreUnreachable,
+)
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
 from host_agent.store.transaction import transaction
 from tests.host_agent.conftest import raw_connection
 from tests.host_agent.facts import record
+from tests.host_agent.store.fleet import claim
 
 NOBODY = 65534
 
@@ -112,7 +120,7 @@ def test_a_read_only_postgresql_says_so(postgresql_url: str, opened: Callable[..
     with pytest.raises(StoreReadOnly, match=r"the database is read-only .*read-only transaction"):
         store.upsert(engine, record())
     with pytest.raises(StoreReadOnly):
-        store.heartbeat(engine, uuid="u", host="h", binary="b", topic="t")
+        store.register(engine, claim())
     assert len(store.list_hosts(engine)) == 1
 
 
@@ -182,5 +190,78 @@ def test_a_read_only_folder_says_so(
 ) -> None:
     public_folder.chmod(0o555)
     unprivileged()
-    with pytest.raises(StoreUnreachable, match="unable to open database file: does its folder exist, and may this"):
+    with pytest.raises(StoreUnreachable, match="unable to open database file: its folder has to exist, and this user"):
         migrate.upgrade(opened(f"sqlite:///{public_folder}/state.sqlite"))
+
+
+# Raised by the servers themselves, with the code of the real thing.
+RAISED = {
+    "postgresql": [
+        (StoreBusy, "", "40001 40P01 55P03 57014 57P03 23505"),
+        (StoreConnectionLost, "", "08000 08006 57P01 57P02 57P05 25P03"),
+        (StoreReadOnly, "name the primary, or make it writable", "25006"),
+        (SchemaOutdated, "run `host-agent db upgrade`", "42P01 42703"),
+        (StoreError, "correct the user and the password", "28P01 28000"),
+        (StoreError, "create this database", "3D000"),
+        (StoreError, "grant it to the user", "42501"),
+        (StoreError, "raise the server's limit of connections", "53300 53400"),
+        (StoreError, "make room on the disk", "53100"),
+        (StoreError, "give the server of the database more memory", "53200"),
+        (StoreError, "look at the disk", "58030"),
+        (StoreError, "restore it from a backup", "XX001 XX002"),
+    ],
+    "mysql": [
+        (StoreBusy, "", "1213 1205 1969 3024 1317 1062 1047 1180 1020"),
+        (StoreConnectionLost, "", "1053 1927 2003 2006 2013 2055 4031"),
+        (StoreReadOnly, "name the primary, or make it writable", "1290 1792 1836"),
+        (SchemaOutdated, "run `host-agent db upgrade`", "1146 1054"),
+        (StoreError, "correct the user and the password", "1045 1698"),
+        (StoreError, "create this database", "1049"),
+        (StoreError, "grant it to the user", "1044 1142 1143 1227"),
+        (StoreError, "raise the server's limit of connections", "1040 1203 1226"),
+        (StoreError, "make room on the disk", "1021 1114"),
+        (StoreError, "give the server of the database more memory", "1037 1038 1041"),
+        (StoreError, "look at the disk", "1030"),
+        (StoreError, "restore it from a backup", "1034 1194"),
+    ],
+}
+RAISE = {
+    "postgresql": "DO $$ BEGIN RAISE EXCEPTION 'it went wrong' USING ERRCODE = '{}'; END $$",
+    "mysql": "SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {}, MESSAGE_TEXT = 'it went wrong'",
+}
+
+
+def test_every_code_has_its_error_and_says_what_to_do(server_url: str, opened: Callable[..., Engine]) -> None:
+    engine = opened(server_url)
+
+    def work(code: str) -> None:
+        with transaction(engine) as connection:
+            connection.exec_driver_sql(RAISE[engine.dialect.name].format(code))
+
+    for kind, advice, codes in RAISED[engine.dialect.name]:
+        for code in codes.split():
+            with pytest.raises(StoreError, match="it went wrong") as raised:
+                work(code)
+            assert type(raised.value) is kind, code
+            assert advice in line(raised), code
+
+
+def test_an_unknown_code_is_told_as_the_server_tells_it(server_url: str, opened: Callable[..., Engine]) -> None:
+    engine = opened(server_url)
+
+    def work() -> None:
+        with transaction(engine) as connection:
+            connection.exec_driver_sql(
+                RAISE[engine.dialect.name].format({"mysql": 30001}.get(engine.dialect.name, "ZZ999"))
+            )
+
+    with pytest.raises(StoreError, match=r"fleet|os_capability_test") as raised:
+        work()
+    assert line(raised).endswith("it went wrong") or line(raised).endswith("it went wrong (30001)")
+
+
+def test_a_name_with_several_addresses_is_still_one_line(closed_port: int, opened: Callable[..., Engine]) -> None:
+    """The name localhost is ::1 and 127.0.0.1: psycopg tells of each on a line of its own."""
+    with pytest.raises(StoreUnreachable, match=r"refused|No route|unreachable|assign") as raised:
+        store.list_hosts(opened(f"postgresql+psycopg://agent:secret@localhost:{closed_port}/fleet"))
+    line(raised)

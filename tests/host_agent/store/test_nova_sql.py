@@ -8,16 +8,15 @@ from sqlalchemy import text
 
 from host_agent import store
 from host_agent.store.engine import Engine
-from tests.host_agent.facts import record, uuid
+from tests.host_agent.facts import record
+from tests.host_agent.store.fleet import claim
 
 
 @pytest.fixture
 def fleet(engine: Engine) -> Engine:
     store.upsert_many(engine, [record(1, memory_mb_used=1024, free_ram_mb=7168), record(2, memory_mb_used=3072)])
     for number in (1, 2):
-        store.heartbeat(
-            engine, uuid=uuid(number), host=f"node-{number}", binary="nova-compute", topic="compute", version=66
-        )
+        store.register(engine, claim(number))
     return engine
 
 

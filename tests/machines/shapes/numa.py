@@ -69,6 +69,7 @@ def one_node_guest() -> Machine:
         model="QEMU Virtual CPU version 2.5+",
         flags=(*X86_FLAGS, "hypervisor"),
         virtualization="kvm",
+        product_uuid="3d3e5c9a-11aa-4b1c-9f00-2b7f6d2f9a10",
         cpus=cpus,
         caches=tuple(Cache(level=2, type="Unified", size_kb=4096, cpus=(cpu.id,)) for cpu in cpus),
         nodes=even_nodes(1),

@@ -70,6 +70,17 @@ SAID: list[tuple[Variant, Variant, list[str]]] = [
         facts(machine_id="2", boot_id="4"),
         ["another machine, or installed anew (machine id 1 -> 2)"],
     ),
+    (
+        facts(machine_id="1", product_uuid="a", boot_id="3"),
+        facts(machine_id="1", product_uuid="b", boot_id="4"),
+        ["another machine, or with another board (product uuid a -> b)"],
+    ),
+    (
+        facts(machine_id="1", product_uuid="a"),
+        facts(machine_id="2", product_uuid="b"),
+        ["another machine (machine id 1 -> 2, product uuid a -> b)"],
+    ),
+    (facts(product_uuid="a"), facts(product_uuid=None), []),
     (system(kernel="6.1"), system(kernel="6.6"), ["kernel 6.1 -> 6.6"]),
     (system(os="Debian 12"), system(os="Debian 13"), ["distribution Debian 12 -> Debian 13"]),
     (

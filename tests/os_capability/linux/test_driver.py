@@ -15,6 +15,8 @@ import psutil
 import pytest
 
 from os_capability import CpuSet, Host, OsCapabilityError, SourceUnreadable, UnparsableText, collect, refresh
+from os_capability.linux import paths
+from tests.os_capability.conftest import Run
 
 CPU = "sys/devices/system/cpu"
 NODE = "sys/devices/system/node"
@@ -225,6 +227,36 @@ class TestThisMachine:
     def test_a_refresh_keeps_the_topology(self) -> None:
         before = collect(source="sysfs")
         assert refresh(before).cpu is before.cpu
+
+
+class TestProductUuid:
+    """The kernel shows it to root alone."""
+
+    @pytest.fixture
+    def known(self, machine: Path) -> Path:
+        path = machine / paths.PRODUCT_UUID
+        path.parent.mkdir(parents=True)
+        path.write_text("3D3E5C9A-11AA-4B1C-9F00-2B7F6D2F9A10\n")
+        return machine
+
+    def test_root_has_it(self, known: Path) -> None:
+        assert collect(str(known), "sysfs").product_uuid == "3d3e5c9a-11aa-4b1c-9f00-2b7f6d2f9a10"
+
+    def test_whoever_may_not_read_it_does_without_and_is_not_warned(self, known: Path, os_capability: Run) -> None:
+        (known / paths.PRODUCT_UUID).chmod(0)
+        unprivileged = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+        done = os_capability("show", "-f", "json", "--root", str(known), "--source", "sysfs", before=unprivileged)
+        document = json.loads(done.stdout)
+        assert (done.stderr, document["product_uuid"], document["warnings"]) == ("", None, [])
+        assert document["machine_id"] is not None
+
+    def test_only_that_file_is_roots(self) -> None:
+        assert frozenset({paths.PRODUCT_UUID}) == paths.ROOT_ONLY
+
+    def test_what_is_no_uuid_is_unknown_with_a_warning(self, known: Path) -> None:
+        (known / paths.PRODUCT_UUID).write_text("To be filled by O.E.M.\n")
+        host = collect(str(known), "sysfs")
+        assert (host.product_uuid, codes(host)) == (None, {"text-unparsable"})
 
 
 @pytest.mark.parametrize("source", ["", "sysfs ", "lshw"])

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hosts that a command is about: which they are, the state of each, and one of them in full."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from host_agent.commands.answer import EXIT_NO, Failed, takes_colour
+from host_agent.commands.database import shown_url
+
+if TYPE_CHECKING:
+    from host_agent.settings import AgentSettings, Settings
+    from host_agent.store import Row
+    from host_agent.store.engine import Engine
+
+__all__ = ["all_hosts", "one_host", "shown_host", "with_states"]
+
+# Facts older than so many full intervals are stale.
+_STALE_INTERVALS = 3
+
+
+def all_hosts(engine: Engine) -> list[Row]:
+    """Give every host, page by page.
+
+    Raises:
+        StoreError: one of its children.
+    """
+    from host_agent import store
+
+    rows = page = store.list_hosts(engine)
+    while page:
+        page = store.list_hosts(engine, marker=str(page[-1]["uuid"]))
+        rows = rows + page
+    return rows
+
+
+def one_host(engine: Engine, name: str) -> Row:
+    """Give the one host that has this name or uuid.
+
+    Raises:
+        Failed: there is none, or there are several.
+        StoreError: one of its children.
+    """
+    from host_agent import store
+
+    rows = store.find(engine, name)
+    if not rows:
+        raise Failed(f"no host is called {name!r}; `host-agent hosts list --all` shows them", EXIT_NO)
+    if len(rows) > 1:
+        uuids = ", ".join(str(row["uuid"]) for row in rows)
+        raise Failed(f"{len(rows)} hosts are called {name!r}: ask for one by its uuid: {uuids}", EXIT_NO)
+    return rows[0]
+
+
+def with_states(rows: Iterable[Row], settings: AgentSettings) -> list[Row]:
+    """Give the rows with the ``state`` that follows from each."""
+    from host_agent.liveness import state
+
+    limits = {
+        "down_after_seconds": settings.down_after,
+        "stale_after_seconds": _STALE_INTERVALS * settings.full_interval,
+    }
+    return [{**row, "state": state(row, **limits)} for row in rows]
+
+
+def shown_host(asked: argparse.Namespace, settings: Settings, row: Row) -> str:
+    """Give a row in the format that was asked for; a person is told where it is kept."""
+    from host_agent.render.hosts import host_json, host_table
+
+    (row,) = with_states([row], settings.agent)
+    if asked.format == "json":
+        return host_json(row)
+    place = f"stored in {shown_url(settings)}, table compute_host, uuid {row['uuid']}"
+    return f"{host_table(row, colour=takes_colour())}\n{place}"

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators do to hosts: retire them, take them back, remove those that are long gone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, delete, func, select, update
+
+from host_agent.store.compute_host import listed
+from host_agent.store.events import StoreEvent, record_events
+from host_agent.store.row import Row, first_row, now, rows
+from host_agent.store.schema import ComputeHostRow, EventRow, ServiceRow
+from host_agent.store.transaction import reading, retry_temporary, transaction
+from host_agent.store.upsert import utc_now
+
+__all__ = ["prune", "retire"]
+
+_HOSTS = cast(Table, ComputeHostRow.__table__)
+_SERVICES = cast(Table, ServiceRow.__table__)
+_EVENTS = cast(Table, EventRow.__table__)
+# So many hosts are locked at once while their rows are removed.
+_PAGE = 200
+
+
+@retry_temporary
+def retire(engine: Engine, uuid: str, undo: bool = False) -> bool:
+    """Take a host out of service, or back into it; its row stays, its reports are refused meanwhile.
+
+    Returns:
+        whether that changed anything: ``False`` for a host that is retired already, or that is not there.
+
+    Raises:
+        StoreError: one of its children.
+    """
+    is_retired = _HOSTS.c.retired_at.is_not(None)
+    with transaction(engine) as connection:
+        query = select(_HOSTS.c.host, _HOSTS.c.service_id).where(_HOSTS.c.uuid == uuid)
+        host = first_row(connection, query.where(is_retired if undo else ~is_retired).with_for_update())
+        if host is None:
+            return False
+        moment = now(connection)
+        change = {"retired_at": None} if undo else {"retired_at": moment, "service_id": None}
+        connection.execute(update(_HOSTS).where(_HOSTS.c.uuid == uuid).values(change))
+        if not undo:
+            # The agent's next heartbeat finds nothing, so that it registers and is told.
+            connection.execute(delete(_SERVICES).where(_SERVICES.c.id == host["service_id"]))
+        code, what = ("host-restored", "took it back") if undo else ("host-retired", "retired it")
+        event = StoreEvent(code=code, message=f"an operator {what}", detail={"host": host["host"]}, at=moment)
+        record_events(connection, uuid, host["host"], [event])
+    return True
+
+
+def prune(
+    engine: Engine, *, older_than_seconds: float, uuids: Sequence[str] | None = None, dry_run: bool = False
+) -> list[Row]:
+    """Remove the hosts that were not heard of for so long, with their services and events.
+
+    A host was heard of when its service was last seen or its row was last written, whichever is later. Where neither
+    is known it stays. Each page of hosts is a transaction of its own.
+
+    Args:
+        engine: the database.
+        older_than_seconds: for how long nothing was heard of them, by the database's clock.
+        uuids: only of these hosts; ``None`` is all.
+        dry_run: whether to remove nothing.
+
+    Returns:
+        what was removed or, at a dry run, would be; as `list_hosts` gives it, oldest first.
+
+    Raises:
+        StoreError: one of its children.
+    """
+    pruned: list[Row] = []
+    last = 0
+    while page := _found(engine, older_than_seconds, uuids, last):
+        last = cast(int, page[-1]["id"])
+        pruned += page if dry_run else _remove(engine, older_than_seconds, [row["id"] for row in page])
+    return pruned
+
+
+@retry_temporary
+def _found(engine: Engine, older_than_seconds: float, uuids: Sequence[str] | None, last: int) -> list[Row]:
+    query = _old(older_than_seconds).where(_HOSTS.c.id > last).limit(_PAGE)
+    if uuids is not None:
+        query = query.where(_HOSTS.c.uuid.in_(uuids))
+    with reading(engine) as connection:
+        return rows(connection, query)
+
+
+@retry_temporary
+def _remove(engine: Engine, older_than_seconds: float, ids: Sequence[object]) -> list[Row]:
+    with transaction(engine) as connection:
+        # Any of them may have been heard since: lock them in the order of a host that registers, and look again.
+        _lock(connection, _HOSTS, _HOSTS.c.id.in_(ids))
+        service_ids = select(_HOSTS.c.service_id).where(_HOSTS.c.id.in_(ids))
+        _lock(connection, _SERVICES, _SERVICES.c.id.in_(_values(connection, service_ids)))
+        removed = rows(connection, _old(older_than_seconds).where(_HOSTS.c.id.in_(ids)))
+        connection.execute(delete(_EVENTS).where(_EVENTS.c.host_uuid.in_([row["uuid"] for row in removed])))
+        connection.execute(delete(_SERVICES).where(_SERVICES.c.id.in_([row["service_id"] for row in removed])))
+        connection.execute(delete(_HOSTS).where(_HOSTS.c.id.in_([row["id"] for row in removed])))
+    return removed
+
+
+def _old(older_than_seconds: float) -> Select[Any]:
+    cutoff = utc_now(-older_than_seconds)
+    seen, written = _SERVICES.c.last_seen_up, _HOSTS.c.updated_at
+    # Each of the two stands in for the other where that is not known; where neither is, nothing here is true.
+    return (
+        listed()
+        .where(func.coalesce(seen, written) < cutoff, func.coalesce(written, seen) < cutoff)
+        .order_by(_HOSTS.c.id)
+    )
+
+
+def _lock(connection: Connection, table: Table, which: ColumnElement[bool]) -> None:
+    connection.execute(select(table.c.id).where(which).order_by(table.c.id).with_for_update()).all()
+
+
+def _values(connection: Connection, query: Select[Any]) -> list[Any]:
+    return [value for value in connection.execute(query).scalars() if value is not None]
