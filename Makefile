@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BENCH  := $(VENV)-bench
 PEERS  := $(VENV)-peers
+PLACEMENT := $(VENV)-placement
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What an installed package comes with: without it every start of an editable install compiles its sources anew.
@@ -13,11 +14,11 @@ COMPILE := $(BIN)/python -m compileall -q os_capability host_agent migrations
 WORKERS := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-galera test-systemd check format bench bench-peers samples hosts fuzz deb clean
+.PHONY: help run test test-engines test-galera test-placement test-systemd check format bench bench-peers samples hosts fuzz deb clean
 
 help: ## print this list
 	@echo "os-capability: what every compute node can give"; echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 run: $(VENV)/.core ## read this machine, store it in the embedded SQLite file and print the stored row
 	@$(COMPILE)
@@ -31,11 +32,17 @@ test: $(VENV)/.test ## the whole test suite: on SQLite, and on PostgreSQL and Ma
 	@echo "==> Running the tests"
 	@$(BIN)/python -m pytest -q --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 
+test-engines: $(VENV)/.libvirt ## what runs here, told by a real Docker, Podman and libvirt; root on Debian
+	@$(BIN)/python -m pytest -q tests/engines
+
 test-galera: $(VENV)/.test ## the write path on a MariaDB Galera cluster of three; root on Debian
 	@$(BIN)/python -m pytest -q tests/galera
 
 test-systemd: $(VENV)/.test ## the service and the package in containers with a real systemd; root on Debian
 	@$(BIN)/python -m pytest -q tests/systemd
+
+test-placement: $(VENV)/.test $(PLACEMENT)/.ready ## this host in a real OpenStack Placement, read back with its own command line
+	@OS_CAPABILITY_TEST_PLACEMENT_BIN=$(PLACEMENT)/bin $(BIN)/python -m pytest -q tests/placement
 
 check: $(VENV)/.lint ## style, types and import contracts
 	@echo "==> Style"
@@ -72,7 +79,7 @@ deb: $(VENV)/.core ## a Debian package into dist/, for the release and the Pytho
 	@PYTHON=$(BIN)/python debian/build dist
 
 clean: ## remove the environment and every cache
-	@rm -rf $(VENV) $(BENCH) $(PEERS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(BENCH) $(PEERS) $(PLACEMENT) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -87,6 +94,11 @@ $(VENV)/.core: setup.cfg pyproject.toml | $(VENV)/bin/python
 $(VENV)/.test: $(VENV)/.core
 	@echo "==> Installing the database drivers and the test tools"
 	@$(PIP) --editable '.[all,test]'
+	@touch $@
+
+$(VENV)/.libvirt: $(VENV)/.test
+	@echo "==> Building libvirt's bindings"
+	@$(PIP) --editable '.[libvirt]'
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test
@@ -108,4 +120,10 @@ $(PEERS)/.ready: Makefile
 	@echo "==> Installing the peers to measure against into $(PEERS)"
 	@$(PYTHON) -m venv --clear $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check psutil py-cpuinfo ansible-core zun
+	@touch $@
+
+$(PLACEMENT)/.ready: tests/placement/requirements.txt
+	@echo "==> Installing OpenStack Placement and its command line into $(PLACEMENT)"
+	@$(PYTHON) -m venv --clear $(PLACEMENT)
+	@$(PLACEMENT)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@

@@ -70,8 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _write(text: str) -> None:
-    if text:
-        print(text, flush=True)
+    if text and sys.stdout is not None:
+        # A label may hold what no terminal takes; a lone surrogate comes out as JSON writes it.
+        encoding = sys.stdout.encoding
+        print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def _stop_writing() -> None:

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 
 from host_agent.baseline import Baseline
+from host_agent.errors import ConfigError
 from host_agent.event import Event
 from host_agent.folding import Folding
 from host_agent.health import COLLECT, Health
@@ -51,6 +52,7 @@ class Collector:
         outbox: Outbox,
         health: Health,
         host_uuid: Callable[[], str],
+        admit: Callable[[Host], None],
         collected: Callable[[], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -63,6 +65,7 @@ class Collector:
             outbox: takes what the database is to have.
             health: is told how it goes.
             host_uuid: gives this host's uuid, by which its events are told from those of its clones.
+            admit: called with the first facts; raises `ConfigError` where the settings ask for what is not there.
             collected: called after each collection that went well.
             clock: seconds that never go back, for the folding.
         """
@@ -72,6 +75,7 @@ class Collector:
         self._outbox = outbox
         self._health = health
         self._host_uuid = host_uuid
+        self._admit: Callable[[Host], None] | None = admit
         self._collected = collected
         self._clock = clock
         self._machine = Condition(LOG, "the machine can be read again")
@@ -81,6 +85,8 @@ class Collector:
         self._first: Facts | None = None
         self._knows_past = baseline.host is not None
         outbox.events.append(baseline.kept_back)
+        # Why this process must end: what it was told to do cannot be done on this machine.
+        self.refusal: ConfigError | None = None
 
     @property
     def asks_for_past(self) -> bool:
@@ -99,12 +105,25 @@ class Collector:
         finally:
             self._health.end(COLLECT, trouble or None)
         self._machine.report(trouble or None)
+        if facts is not None and not self._is_admitted(facts.host):
+            return
         if facts is None:
             with self._lock:
                 self._tell([])
             return
         self._take(facts)
         self._collected()
+
+    def _is_admitted(self, host: Host) -> bool:
+        """Say whether the settings suit this machine. Asked once: what goes offline later is no fault of theirs."""
+        if self._admit is not None:
+            try:
+                self._admit(host)
+            except ConfigError as error:
+                self.refusal = error
+                return False
+            self._admit = None
+        return True
 
     def learn(self, past: Host | None) -> None:
         """Take what the database knows of this host, from before this process, for what it looked like last."""
@@ -126,7 +145,7 @@ class Collector:
             events = [] if known is None else self._changes(known, facts)
             # Now and then without a change as well: what could not be read before may be known by now.
             self._tell(events, facts.host if events or known is None or self._watch.was_full else None)
-            self._outbox.facts = facts
+            self._outbox.take_facts(facts)
 
     def _tell(self, events: Sequence[Event], host: Host | None = None) -> None:
         """Put into the outbox what is to be told now, and then write down what has been told."""

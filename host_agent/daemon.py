@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon: builds everything, runs it until a signal comes, and ends in order, whatever hangs at that moment."""
+"""The daemon: gives each job its turns until a signal comes, and ends in order, whatever hangs at that moment."""
 
 from __future__ import annotations
 
@@ -12,25 +12,15 @@ import time
 from types import FrameType, TracebackType
 
 from host_agent import log
-from host_agent.baseline import Baseline
-from host_agent.collector import Collector
-from host_agent.folding import Folding
-from host_agent.health import COLLECT, REPORT, Health
-from host_agent.identity import LocalIdentity, make_state_directory
-from host_agent.metrics import Metrics
+from host_agent.health import COLLECT, PLACEMENT, REPORT, SURVEY, Health
+from host_agent.identity import make_state_directory
+from host_agent.jobs import put_together
 from host_agent.notify import Notifier
-from host_agent.outbox import Outbox
-from host_agent.publisher import Publisher
-from host_agent.reporter import Reporter
 from host_agent.schedule import ClockWatch, Schedule, phase
 from host_agent.settings import Configuration, Settings, hide_password
-from host_agent.spool import Spool
 from host_agent.stall import StallDetector, Watchdog
 from host_agent.state_lock import state_lock
-from host_agent.status import STATE_FILE, StateFile
-from host_agent.store import open_engine
-from host_agent.watch import HostWatch
-from os_capability import __version__, load_driver
+from os_capability import __version__
 
 __all__ = ["run"]
 
@@ -50,7 +40,8 @@ def run(configuration: Configuration) -> None:
 
     Raises:
         OsCapabilityError: there is no driver for this machine, or ``root`` holds none.
-        HostAgentError: the state directory is not usable or in use, or the database's URL or a setting is wrong.
+        HostAgentError: the state directory is not usable or in use, the database's URL or a setting is wrong, or a
+            setting asks of this machine what it does not have.
     """
     settings = configuration.settings
     log.set_up(configuration.logging, __version__)
@@ -58,71 +49,44 @@ def run(configuration: Configuration) -> None:
     with _StopSignals() as stop, state_lock(settings.state_path):
         daemon = _Daemon(settings)
         daemon.start()
-        while not stop.wait(_LOOK_SECONDS):
-            daemon.look()
-        daemon.stop()
+        try:
+            while not stop.wait(_LOOK_SECONDS):
+                daemon.look()
+        finally:
+            daemon.stop()
 
 
 class _Daemon:
-    """Everything that runs, put together."""
+    """The jobs, and when each has its turn."""
 
     def __init__(self, settings: Settings) -> None:
-        agent, state_path = settings.agent, settings.state_path
+        agent = settings.agent
         self._settings = settings
         self._health = Health()
         self._notifier = Notifier()
         self._clock = ClockWatch()
         self._schedule = Schedule()
-        self._metrics = Metrics(settings.metrics, self._health, __version__)
-        identity = LocalIdentity(
-            state_path, host=settings.host, my_ip=settings.my_ip, host_uuid_file=settings.host_uuid_file
-        )
-        self._health.set(host_uuid=identity.uuid)
-        log.name_host(identity.uuid)
-        self._phase = phase(identity.uuid)
-        self._collector, self._reporter = self._jobs(identity)
-        self._publisher = Publisher(
-            health=self._health,
-            state_file=StateFile(state_path / STATE_FILE, agent),
-            metrics=self._metrics,
-            notifier=self._notifier,
-            database=hide_password(settings.database.url),
+        self._jobs = put_together(
+            settings,
+            self._health,
+            self._notifier,
+            report_now=self._report_now,
+            report_after=self._schedule.after,
         )
         self._stall = StallDetector(self._health, agent.stall_after)
         self._watchdog = Watchdog(self._notifier, self._health, max(agent.retry_interval, agent.report_interval))
 
-    def _jobs(self, identity: LocalIdentity) -> tuple[Collector, Reporter]:
-        settings, state_path = self._settings, self._settings.state_path
-        driver = load_driver(settings.agent.root, settings.agent.source, self._health.part)
-        outbox = Outbox(Spool(state_path / "events.jsonl", settings.events.spool_size))
-        collector = Collector(
-            watch=HostWatch(driver, settings.agent.full_interval),
-            baseline=Baseline(state_path / "facts.json"),
-            folding=Folding(settings.events.fold_interval),
-            outbox=outbox,
-            health=self._health,
-            host_uuid=lambda: identity.uuid,
-            collected=self._report_now,
-        )
-        reporter = Reporter(
-            engine=open_engine(settings.database.url),
-            settings=settings,
-            identity=identity,
-            driver=driver,
-            collector=collector,
-            outbox=outbox,
-            health=self._health,
-            next_turn=lambda seconds: self._schedule.after(REPORT, seconds),
-        )
-        return collector, reporter
-
     def start(self) -> None:
         """Begin, and say so."""
-        agent = self._settings.agent
-        self._metrics.start()
-        self._schedule.every(agent.report_interval, REPORT, self._report, phase=self._phase)
-        self._schedule.every(agent.refresh_interval, COLLECT, self._collector.turn, phase=self._phase)
-        self._schedule.every(agent.report_interval, _PUBLISH, self._publisher.turn)
+        agent, jobs = self._settings.agent, self._jobs
+        place = phase(jobs.host_uuid)
+        jobs.metrics.start()
+        self._schedule.every(agent.report_interval, REPORT, self._report, phase=place)
+        self._schedule.every(agent.refresh_interval, COLLECT, jobs.collector.turn, phase=place)
+        self._schedule.every(agent.refresh_interval, SURVEY, jobs.surveyor.turn, phase=place)
+        if jobs.placement is not None:
+            self._schedule.every(agent.report_interval, PLACEMENT, jobs.placement.turn, phase=place)
+        self._schedule.every(agent.report_interval, _PUBLISH, jobs.publisher.turn)
         if self._notifier.watchdog_seconds is not None:
             self._schedule.every(self._notifier.watchdog_seconds / 2, _WATCHDOG, self._watchdog.turn)
         self._schedule.start()
@@ -130,7 +94,13 @@ class _Daemon:
         LOG.info("host %s reports to %s", self._health.snapshot().host_uuid, hide_password(self._settings.database.url))
 
     def look(self) -> None:
-        """Look at what the jobs cannot see themselves: a clock that was set, a job that hangs."""
+        """Look at what the jobs cannot see themselves: a clock that was set, a job that hangs.
+
+        Raises:
+            ConfigError: the settings ask of this machine what it does not have.
+        """
+        if self._jobs.collector.refusal is not None:
+            raise self._jobs.collector.refusal
         self._watchdog.main_thread_lives()
         step = self._clock.step_seconds()
         if step:
@@ -143,15 +113,15 @@ class _Daemon:
         """End within two seconds."""
         self._notifier.stopping()
         if self._schedule.stop(_GRACE_SECONDS):
-            release = threading.Thread(target=self._reporter.release, daemon=True)
+            release = threading.Thread(target=self._jobs.reporter.release, daemon=True)
             release.start()
             release.join(_RELEASE_SECONDS)
-        self._metrics.stop()
+        self._jobs.metrics.stop()
         LOG.info("stopped")
 
     def _report(self) -> None:
         try:
-            self._reporter.turn()
+            self._jobs.reporter.turn()
         finally:
             self._schedule.now(_PUBLISH)
 

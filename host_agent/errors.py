@@ -6,14 +6,20 @@ from __future__ import annotations
 from datetime import datetime
 
 __all__ = [
+    "AggregateConflict",
+    "AggregateExists",
+    "AggregateNotFound",
     "AmbiguousHost",
     "ConfigError",
     "DuplicateHost",
     "HostAgentError",
+    "HostNotFound",
     "HostRetired",
     "IdentityError",
+    "InvalidAggregate",
     "InvalidDatabaseUrl",
     "InvalidRecord",
+    "InvalidWorkload",
     "LeaseLost",
     "NameTaken",
     "ReportRefused",
@@ -155,3 +161,30 @@ class LeaseLost(ReportRefused):
 
     def __init__(self, uuid: str) -> None:
         super().__init__(f"host {uuid} has to register again before it reports")
+
+
+class InvalidWorkload(HostAgentError):
+    """A workload or a migration that can be none, whatever else is stored."""
+
+
+class InvalidAggregate(HostAgentError, ValueError):
+    """A name, zone or metadata that no aggregate can have: says which, and what is allowed."""
+
+
+class AggregateNotFound(HostAgentError):
+    """No aggregate has the id."""
+
+    def __init__(self, aggregate_id: int) -> None:
+        super().__init__(f"no aggregate has the id {aggregate_id}")
+
+
+class HostNotFound(HostAgentError):
+    """No host has the name, or none in this aggregate."""
+
+
+class AggregateExists(HostAgentError):
+    """Another aggregate has the name or the uuid."""
+
+
+class AggregateConflict(HostAgentError):
+    """The aggregate cannot be changed so as things stand: names the hosts or the zone in the way."""

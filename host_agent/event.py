@@ -21,6 +21,13 @@ CODES: Mapping[str, str] = {
     "name-taken-over": "the host has the name of one that is not heard of any more",
     "host-retired": "an operator retired the host",
     "host-restored": "an operator took the host back",
+    "aggregate-created": "an operator made a group of hosts",
+    "aggregate-updated": "a group of hosts has another name, availability zone or metadata",
+    "aggregate-deleted": "an operator removed a group of hosts",
+    "aggregate-host-added": "the host is in a group that it was not in",
+    "aggregate-host-removed": "the host is in a group no more",
+    "workload-missing": "a workload is recorded for the host, and is not on it",
+    "workload-found": "a workload that was missing is on the host again",
     "flapping": "changes of one kind on the same thing that came again and again, told as one",
     "events-lost": "events of this host gave way because the spool was full",
 }

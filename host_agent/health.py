@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from host_agent.workloads.discovery import Discovery
 from os_capability import Host
 
-__all__ = ["COLLECT", "REPORT", "Health", "JobHealth", "PartHealth", "Snapshot"]
+__all__ = ["COLLECT", "JOBS", "PLACEMENT", "REPORT", "SURVEY", "Health", "JobHealth", "PartHealth", "Snapshot"]
 
-# The two jobs.
-COLLECT, REPORT = "collect", "report"
+# The jobs, by the names of their fields.
+COLLECT, SURVEY, REPORT, PLACEMENT = JOBS = ("collect", "survey", "report", "placement")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +65,11 @@ class Snapshot:
         host_uuid, host: its identity; ``None`` until it has one.
         registered: whether the database has taken this host since the agent started.
         database_up: whether the database did what the last report asked, or refused it; ``None`` before the first.
-        collect, report: the jobs.
+        collect, survey, report, placement: the jobs.
         parts: by name, as each was read last.
         facts: the last good ones; ``None`` before the first.
         facts_at: when those were read.
+        discovery: what ran here at the last survey; ``None`` before the first.
         stored_at: when facts were stored last.
         next_report_at: when the next report is due.
         retries: reports that had to be tried again since the start, by the class name of the error.
@@ -84,10 +86,13 @@ class Snapshot:
     registered: bool = False
     database_up: bool | None = None
     collect: JobHealth = JobHealth()
+    survey: JobHealth = JobHealth()
     report: JobHealth = JobHealth()
+    placement: JobHealth = JobHealth()
     parts: Mapping[str, PartHealth] = field(default_factory=dict)
     facts: Host | None = None
     facts_at: float | None = None
+    discovery: Discovery | None = None
     stored_at: float | None = None
     next_report_at: float | None = None
     retries: Mapping[str, int] = field(default_factory=dict)

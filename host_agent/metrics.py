@@ -8,6 +8,7 @@ import logging
 import os
 import platform
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from host_agent.errors import ConfigError
 from host_agent.health import Health, JobHealth, Snapshot
 from host_agent.log import Condition
 from host_agent.settings import MetricsSettings
+from host_agent.workloads.discovery import Discovery
 from os_capability.render.prometheus import Family, Sample, prometheus_text, render_prometheus
 
 if TYPE_CHECKING:
@@ -112,10 +114,14 @@ def families(snapshot: Snapshot, now_seconds: float, version: str) -> Iterator[F
     yield _one("last_collection_time_seconds", "When the machine was read last.", moment(snapshot.collect.succeeded_at))
     yield from _parts(snapshot)
     yield _one("facts_age_seconds", "How old the newest good facts are.", age(snapshot.facts_at))
+    yield from _job("survey", "asking what runs here", snapshot.survey)
+    yield from _workloads(snapshot.discovery)
     yield from _job("report", "telling the database", snapshot.report)
     yield _one("last_report_time_seconds", "When the database was told last.", moment(snapshot.report.succeeded_at))
     yield _one("facts_stored_time_seconds", "When facts were stored last.", moment(snapshot.stored_at))
     yield from _database(snapshot)
+    if snapshot.placement.progressed_at is not None:
+        yield from _job("placement_report", "telling Placement", snapshot.placement)
 
 
 def _job(noun: str, doing: str, job: JobHealth) -> Iterator[Family]:
@@ -136,6 +142,29 @@ def _parts(snapshot: Snapshot) -> Iterator[Family]:
         "collection_success",
         "1 where the last reading of that part went well.",
         *(Sample(part.success, {"part": name}) for name, part in parts),
+    )
+
+
+def _workloads(discovery: Discovery | None) -> Iterator[Family]:
+    engines = () if discovery is None else discovery.engines
+    yield _family(
+        "engine_up",
+        "1 where the engine told what it runs at the last survey.",
+        *(Sample(seen.trouble is None, {"engine": seen.report.engine}) for seen in engines),
+    )
+    yield _family(
+        "engine_report_age_seconds",
+        "How old the newest good answer of the engine was at the last survey.",
+        *(Sample(round(seen.age_seconds, 3), {"engine": seen.report.engine}) for seen in engines),
+    )
+    found = Counter((item.engine, item.kind, item.state) for item in (discovery.workloads if discovery else ()))
+    yield _family(
+        "workloads",
+        "Containers and virtual machines that were found here.",
+        *(
+            Sample(n, {"engine": engine, "kind": kind, "state": state})
+            for (engine, kind, state), n in sorted(found.items())
+        ),
     )
 
 

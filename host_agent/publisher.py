@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from host_agent.health import Health, Snapshot
+from host_agent.health import JOBS, Health, Snapshot
 from host_agent.metrics import Metrics
 from host_agent.notify import Notifier
 from host_agent.status import StateFile
@@ -48,7 +48,7 @@ def status_line(snapshot: Snapshot) -> str:
     """Give the line that ``systemctl status`` shows."""
     troubles = [
         f"the {name} job hangs" if job.is_stuck else job.trouble
-        for name, job in (("collect", snapshot.collect), ("report", snapshot.report))
+        for name, job in ((name, getattr(snapshot, name)) for name in JOBS)
         if job.is_stuck or job.trouble
     ]
     if snapshot.is_duplicate and snapshot.report.trouble is None:

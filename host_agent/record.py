@@ -6,17 +6,26 @@ Bytes become MiB and KiB here and nowhere else. The names are those of Nova's ``
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from host_agent.capacity import Capacity, plain_ram_bytes
+from host_agent.cpu_info import cpu_info
 from host_agent.errors import InvalidRecord
+from host_agent.facts_digest import facts_digest
+from host_agent.numa import HostNuma
+from host_agent.workloads.counts import counts
+from host_agent.workloads.discovery import Discovery, SeenEngine
+from host_agent.workloads.engine import ANSWERED, UNREADABLE
 from os_capability import Host
-from os_capability.model import Cpu, NodeHugePages, NumaTopology, Processor
 
-__all__ = ["ComputeHost", "Identity", "compute_host", "facts_digest"]
+__all__ = ["ComputeHost", "Identity", "compute_host"]
+
+_MIB = 1024**2
+_GIB = 1024**3
+# Of several engines the first that is here gives its name to the host: virtual machines come before containers.
+_HYPERVISORS = ("libvirt", "docker", "podman")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +45,12 @@ class Identity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComputeHost:
-    """One row of ``compute_host``, less what the store fills in itself.
+    """One row of ``compute_host``, less what the store fills in itself: its own times, and what is used.
 
-    Attributes are columns. ``sequence`` is microseconds from the boot to the collection; ``*_mb`` is MiB, ``*_kb`` KiB,
-    ``*_gb`` GiB; ``None`` is not measured. ``cpu_info``, ``numa_topology`` and ``facts`` are JSON text.
+    Attributes are columns. ``vcpus`` are CPUs that workloads may use, ``pcpus`` those of them that are dedicated,
+    ``total_cpu`` all that are online. ``numa_topology`` has nothing held. ``sequence`` is microseconds from the boot to
+    the collection; ``*_mb`` is MiB, ``*_kb`` KiB, ``*_gb`` GiB; ``None`` is not measured. ``cpu_info``,
+    ``numa_topology``, ``facts``, ``labels``, ``runtimes`` and ``engines`` are JSON text.
 
     Raises:
         InvalidRecord: the host has no CPU, which is a failed collection and no fact.
@@ -73,55 +84,62 @@ class ComputeHost:
     os: str | None
     kernel_version: str | None
 
+    pcpus: int | None = None
+    reserved_host_cpus: int | None = None
+    reserved_host_memory_mb: int | None = None
+    reserved_host_disk_mb: int | None = None
+    cpu_allocation_ratio: float | None = None
+    ram_allocation_ratio: float | None = None
+    disk_allocation_ratio: float | None = None
+    local_gb: int | None = None
+    disk_available_least: int | None = None
+    shared_storage: str | None = None
     hypervisor_type: str | None = None
     hypervisor_version: int | None = None
-    vcpus_used: int | None = None
-    memory_mb_used: int | None = None
-    free_ram_mb: int | None = None
-    local_gb: int | None = None
-    local_gb_used: int | None = None
-    free_disk_gb: int | None = None
-    disk_available_least: int | None = None
-    running_vms: int | None = None
-    current_workload: int | None = None
     supported_instances: str | None = None
     metrics: str | None = None
     pci_stats: str | None = None
     extra_resources: str | None = None
     stats: str | None = None
-    cpu_allocation_ratio: float | None = None
-    ram_allocation_ratio: float | None = None
-    disk_allocation_ratio: float | None = None
-    used_cpu: float | None = None
     no_of_containers: int | None = None
     running_containers: int | None = None
     paused_containers: int | None = None
     stopped_containers: int | None = None
     labels: str | None = None
     runtimes: str | None = None
+    engines: str | None = None
     enable_cpu_pinning: bool | None = None
     disk_quota_supported: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.vcpus < 1:
+        if self.total_cpu < 1:
             raise InvalidRecord(f"{self.host}: the facts name no online CPU; the stored row is left as it is")
 
 
-def compute_host(facts: Host, identity: Identity, agent_version: str, sequence: int) -> ComputeHost:
-    """Make the row of a host: sizes in MiB and KiB rounded down, ``vcpus`` the online threads.
+def compute_host(
+    facts: Host,
+    identity: Identity,
+    agent_version: str,
+    sequence: int,
+    capacity: Capacity | None = None,
+    discovery: Discovery | None = None,
+) -> ComputeHost:
+    """Make the row of a host: sizes in MiB and KiB rounded down, what is reserved in MiB and GiB rounded up.
 
     Args:
-        facts: what the host can give.
+        facts: what the host has.
         identity: who it is.
         agent_version: who says so.
         sequence: microseconds since the boot when `facts` were collected.
+        capacity: what it offers of that to workloads; without, its columns are ``None`` and ``vcpus`` all online CPUs.
+        discovery: what runs there; without, its columns are ``None``.
 
     Raises:
         InvalidRecord: the facts name no online CPU.
     """
     document = facts.to_dict()
     name = facts.hostname or identity.host
-    memory = facts.memory
+    numa = HostNuma.measured(facts.numa, memory_bytes=facts.memory.total_bytes) if capacity is None else capacity.numa
     return ComputeHost(
         uuid=identity.uuid,
         host=identity.host,
@@ -135,30 +153,98 @@ def compute_host(facts: Host, identity: Identity, agent_version: str, sequence: 
         machine_id=facts.machine_id,
         product_uuid=facts.product_uuid,
         sequence=sequence,
-        vcpus=facts.cpu.threads,
-        total_cpu=float(facts.cpu.threads),
-        memory_mb=_units(_ram_bytes(facts), 1024**2),
-        mem_total_kb=_units(memory.total_bytes, 1024),
-        mem_free_kb=_units(memory.free_bytes, 1024),
-        mem_available_kb=_units(memory.available_bytes, 1024),
-        buffers_kb=_units(memory.buffers_bytes, 1024),
-        cached_kb=_units(memory.cached_bytes, 1024),
-        cpu_info=_cpu_info(facts),
-        numa_topology=_numa_topology(facts.numa),
-        architecture=facts.system.architecture,
-        os_type=facts.system.os_type,
-        os=facts.system.os,
-        kernel_version=facts.system.kernel,
+        vcpus=facts.cpu.threads if capacity is None else len(capacity.usable_cpus),
+        numa_topology=numa.to_json(),
+        labels=_labels(capacity, discovery),
+        **_measured(facts),
+        **_offered(capacity, discovery),
+        **_found(discovery),
     )
 
 
-def _ram_bytes(facts: Host) -> int | None:
-    """Give the memory but for nodes where it is no plain RAM, or not known to be: Nova places on every MiB."""
-    total = facts.memory.total_bytes
-    if total is None:
+def _measured(facts: Host) -> dict[str, Any]:
+    """Give the columns of what the host has."""
+    memory, system = facts.memory, facts.system
+    return {
+        "total_cpu": float(facts.cpu.threads),
+        "cpu_info": cpu_info(facts),
+        "architecture": system.architecture,
+        "os_type": system.os_type,
+        "os": system.os,
+        "kernel_version": system.kernel,
+        "memory_mb": _units(plain_ram_bytes(facts), _MIB),
+        "mem_total_kb": _units(memory.total_bytes, 1024),
+        "mem_free_kb": _units(memory.free_bytes, 1024),
+        "mem_available_kb": _units(memory.available_bytes, 1024),
+        "buffers_kb": _units(memory.buffers_bytes, 1024),
+        "cached_kb": _units(memory.cached_bytes, 1024),
+    }
+
+
+def _offered(capacity: Capacity | None, discovery: Discovery | None) -> dict[str, Any]:
+    """Give the columns of what the host offers to workloads."""
+    if capacity is None:
+        return {}
+    disk = capacity.disk
+    growth = 0 if discovery is None else discovery.disk_overcommitted_bytes
+    return {
+        "pcpus": len(capacity.dedicated_cpus),
+        "reserved_host_cpus": capacity.reserved_cpus,
+        "reserved_host_memory_mb": capacity.reserved_memory_bytes // _MIB,
+        "reserved_host_disk_mb": capacity.reserved_disk_bytes // _MIB,
+        "cpu_allocation_ratio": capacity.cpu_ratio,
+        "ram_allocation_ratio": capacity.ram_ratio,
+        "disk_allocation_ratio": capacity.disk_ratio,
+        "enable_cpu_pinning": capacity.enable_cpu_pinning,
+        "local_gb": None if disk is None else disk.total_bytes // _GIB,
+        "disk_available_least": None if disk is None else (disk.free_bytes - growth) // _GIB,
+        "shared_storage": None if disk is None else disk.shared_storage,
+    }
+
+
+def _found(discovery: Discovery | None) -> dict[str, Any]:
+    """Give the columns of the engines and of what they run."""
+    if discovery is None:
+        return {}
+    containers = counts(discovery)
+    reports = {seen.report.engine: seen.report for seen in discovery.engines}
+    hypervisors = [reports[name] for name in _HYPERVISORS if name in reports and reports[name].hypervisor_type]
+    runtimes = [report.runtimes for report in reports.values() if report.runtimes is not None]
+    quotas = {report.disk_quota_supported for report in reports.values()} - {None}
+    return {
+        "hypervisor_type": hypervisors[0].hypervisor_type if hypervisors else None,
+        "hypervisor_version": hypervisors[0].hypervisor_version if hypervisors else None,
+        "no_of_containers": containers.total,
+        "running_containers": containers.running,
+        "paused_containers": containers.paused,
+        "stopped_containers": containers.stopped,
+        # Without an engine there is certainly none; an engine that does not tell may have some.
+        "runtimes": _json(sorted(set().union(*runtimes))) if runtimes or not reports else None,
+        "engines": _json([_engine(seen, discovery.complete) for seen in discovery.engines]),
+        "disk_quota_supported": any(quotas) if quotas else None,
+    }
+
+
+def _engine(seen: SeenEngine, complete: frozenset[str]) -> dict[str, object]:
+    report = seen.report
+    return {
+        "engine": report.engine,
+        "status": report.status if seen.trouble is None else UNREADABLE,
+        "reason": seen.trouble or report.reason,
+        # Of what it told last; nothing where it never told anything.
+        "age_seconds": round(seen.age_seconds) if report.status == ANSWERED else None,
+        "complete": report.engine in complete,
+    }
+
+
+def _labels(capacity: Capacity | None, discovery: Discovery | None) -> str | None:
+    """Give the engines' labels and, before these, the operator's own."""
+    if capacity is None and discovery is None:
         return None
-    others = (node for node in facts.numa.nodes if not node.is_plain_ram)
-    return max(0, total - sum(node.memory_total_bytes or 0 for node in others))
+    labels: dict[str, str] = {}
+    for seen in () if discovery is None else discovery.engines:
+        labels |= seen.report.labels or {}
+    return _json(labels | ({} if capacity is None else dict(capacity.labels)))
 
 
 def _units(size_bytes: int | None, unit_bytes: int) -> int | None:
@@ -167,125 +253,3 @@ def _units(size_bytes: int | None, unit_bytes: int) -> int | None:
 
 def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
-
-
-def _cpu_info(facts: Host) -> str:
-    cpu = facts.cpu
-    return _json(
-        {
-            "arch": facts.system.architecture,
-            "model": cpu.model,
-            "vendor": cpu.vendor,
-            "features": None if cpu.flags is None else list(cpu.flags),
-            "topology": _topology(cpu, facts.numa),
-        }
-    )
-
-
-def _topology(cpu: Cpu, numa: NumaTopology) -> dict[str, int | None]:
-    """Give Nova's topology: sockets of each cell, cores of each socket, threads of each core.
-
-    Readers multiply these four to get CPUs, as libvirt does. So a number is given only where it holds for every
-    cell, socket or core; on a machine with four nodes in one socket, or a node without CPUs, there is no such number.
-    """
-    online = [processor for processor in cpu.processors if processor.online]
-    sockets_by_node = [(p.node, _socket(p)) for p in online]
-    memory_only = any(not node.cpus for node in numa.nodes)
-    return {
-        "cells": len(numa.nodes),
-        "sockets": None if memory_only else _each_has(sockets_by_node),
-        "cores": _each_has((_socket(p), p.core) for p in online),
-        "threads": _each_has((p.core, p.id) for p in online),
-    }
-
-
-def _socket(processor: Processor) -> Hashable:
-    # s390 counts sockets anew in each book, and books in each drawer.
-    return None if processor.socket is None else (processor.drawer, processor.book, processor.socket)
-
-
-def _each_has(pairs: Iterable[tuple[Hashable, Hashable]]) -> int | None:
-    """Count the parts of each whole; ``None`` unless all wholes have as many, and no part belongs to two."""
-    parts = defaultdict(set)
-    for whole, part in pairs:
-        if whole is None or part is None:
-            return None
-        parts[whole].add(part)
-    counts = {len(members) for members in parts.values()}
-    owners = Counter(part for members in parts.values() for part in members)
-    return counts.pop() if len(counts) == 1 and set(owners.values()) == {1} else None
-
-
-def _numa_topology(numa: NumaTopology) -> str:
-    nodes = [
-        {
-            "id": node.id,
-            "cpuset": str(node.cpus),
-            "pinned_cpus": None,
-            "memory_total_bytes": node.memory_total_bytes,
-            "memory_available_bytes": None,
-            "hugepages": None if node.hugepages is None else [_hugepages(pool) for pool in node.hugepages],
-        }
-        for node in numa.nodes
-    ]
-    return _json({"nodes": nodes})
-
-
-def _hugepages(pool: NodeHugePages) -> dict[str, int | None]:
-    used = None if pool.total is None or pool.free is None else pool.total - pool.free
-    return {"size_bytes": pool.size_bytes, "total": pool.total, "used": used}
-
-
-# What moves by itself while the machine stays the same. Narrow columns of the row carry the figures that matter,
-# and are written every time; if they counted here, the wide document would be written every time as well.
-# reserved, surplus: counts of huge pages that rise and fall with every process that maps some.
-# product_uuid: only root is shown it, so that root's `once` and the service would take turns.
-# memory_total_bytes of a node: Firecracker guests (kernel 6.18 seen) count a page once it is first touched, so that
-# it grows for as long as they run. Memory plugged in or out shows in memory.total_bytes, which does count.
-_VOLATILE = frozenset(
-    {
-        "collected_at",
-        "uptime_seconds",
-        "load_average",
-        "users",
-        "slab_reclaimable_bytes",
-        "shmem_bytes",
-        "reserved",
-        "surplus",
-        "memory_total_bytes",
-        "product_uuid",
-    }
-)
-_VOLATILE_WORDS = frozenset({"free", "available", "buffers", "cached"})
-# A warning that tells of a move between two readings, not of the machine; the moved facts count themselves.
-_VOLATILE_WARNING = "topology-changed"
-
-
-def facts_digest(document: Mapping[str, object]) -> str:
-    """Give the SHA-256 (64 hex digits) of a document without what moves by itself.
-
-    Left out at any depth: the moment of collection, uptime, load, users, every figure of free, available, buffered or
-    cached memory, the product uuid, and the warning that something moved since the last reading.
-    """
-    text = json.dumps(_settled(document), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _settled(value: object) -> object:
-    if isinstance(value, Mapping):
-        return {key: _settled(item) for key, item in value.items() if not _is_volatile(key, item)}
-    if isinstance(value, (list, tuple)):
-        return [_settled(item) for item in value if not _tells_of_a_move(item)]
-    return value
-
-
-def _tells_of_a_move(item: object) -> bool:
-    return isinstance(item, Mapping) and item.get("code") == _VOLATILE_WARNING
-
-
-def _is_volatile(key: str, value: object) -> bool:
-    if key in _VOLATILE:
-        return True
-    # Figures only: `available_estimated` is a property of the kernel, and a vulnerability's name may hold any word.
-    is_figure = value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
-    return is_figure and not _VOLATILE_WORDS.isdisjoint(key.split("_"))

@@ -10,6 +10,7 @@ from datetime import datetime
 from host_agent import store
 from host_agent.backoff import Backoff
 from host_agent.baseline import host_of
+from host_agent.capacity import capacity
 from host_agent.collector import Collector
 from host_agent.enrolment import enrol
 from host_agent.errors import DuplicateHost, HostAgentError, HostRetired, LeaseLost, StoreError
@@ -66,6 +67,7 @@ class Reporter:
         self._next_turn = next_turn
         self._backoff = Backoff(settings.agent.report_interval, settings.agent.retry_interval)
         self._storing = Condition(LOG, "reports are stored again")
+        self._offering = Condition(LOG, "this machine has again all that the settings ask of it")
         self._contended = Condition(LOG, "no other machine claims this host's uuid any more")
         self._is_ready = False
         self._is_held = False
@@ -107,7 +109,7 @@ class Reporter:
             self._is_held = False
             identity, lease = self._hold()
             self._is_held = True
-            self._send_facts(identity, lease)
+            self._send_row(identity, lease)
             self._send_events(identity, lease)
         except LeaseLost as error:
             self._lease = None
@@ -186,12 +188,16 @@ class Reporter:
             host=machine.hostname or "a machine without a name",
         )
 
-    def _send_facts(self, identity: Identity, lease: Lease) -> None:
-        facts = self._outbox.facts
-        if facts is None:
+    def _send_row(self, identity: Identity, lease: Lease) -> None:
+        parcel = self._outbox.waiting()
+        if parcel is None:
             return
-        store.upsert(self._engine, compute_host(facts.host, identity, __version__, facts.sequence), lease)
-        self._outbox.stored(facts)
+        facts, discovery = parcel.facts, parcel.discovery
+        offered = capacity(facts.host, self._settings.capacity, None if discovery is None else discovery.disk)
+        self._offering.report("; ".join(offered.warnings) or None)
+        record = compute_host(facts.host, identity, __version__, facts.sequence, offered, discovery)
+        store.upsert(self._engine, record, lease, discovery)
+        self._outbox.stored(parcel)
         self._health.progress(REPORT)
         self._health.set(stored_at=self._health.now())
 

@@ -7,7 +7,7 @@ import textwrap
 
 from oslo_config import cfg
 
-from host_agent.options import OPTIONS, allowed
+from host_agent.options import OPTIONS, allowed, written
 
 __all__ = ["as_conf", "as_markdown"]
 
@@ -39,5 +39,5 @@ def as_markdown() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _default(option: cfg.Opt) -> object:
-    return option.default if option.sample_default is None else option.sample_default
+def _default(option: cfg.Opt) -> str:
+    return written(option.default if option.sample_default is None else option.sample_default)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 
-from host_agent.health import COLLECT, REPORT, Health
+from host_agent.health import COLLECT, JOBS, PLACEMENT, REPORT, SURVEY, Health
 from host_agent.log import Condition
 from host_agent.notify import Notifier
 
@@ -15,7 +15,9 @@ LOG = logging.getLogger(__name__)
 
 _MEANING = {
     COLLECT: "lscpu, a disk or the kernel hangs; heartbeats go on, the facts grow old",
+    SURVEY: "no engine tells what it runs; what they told last stands, and grows old",
     REPORT: "the database does not answer; the machine is read all the same",
+    PLACEMENT: "Placement does not answer; the database is told all the same",
 }
 # Longer than any one step of a report can take: each ends by time limits of its own, on connecting, on locks, on
 # statements, and is tried again for a few seconds only. What takes longer hangs for ever.
@@ -28,10 +30,10 @@ class StallDetector:
     def __init__(self, health: Health, stall_after_seconds: float) -> None:
         self._health = health
         self._stall_after = stall_after_seconds
-        self._stuck = {job: Condition(LOG, f"the {job} job returned") for job in (COLLECT, REPORT)}
+        self._stuck = {job: Condition(LOG, f"the {job} job returned") for job in JOBS}
 
     def look(self) -> bool:
-        """Look at both jobs, and tell whether one hangs that did not, or the other way round."""
+        """Look at every job, and tell whether one hangs that did not, or the other way round."""
         snapshot = self._health.snapshot()
         is_otherwise = False
         for name, condition in self._stuck.items():

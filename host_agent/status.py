@@ -22,6 +22,7 @@ from host_agent.health import JobHealth, Snapshot
 from host_agent.log import Condition
 from host_agent.process import is_running, started_ticks
 from host_agent.settings import AgentSettings
+from host_agent.workloads.discovery import Discovery
 from os_capability import __version__
 
 __all__ = ["STATE_FILE", "StateFile", "Status", "Trouble", "read_status", "troubles"]
@@ -121,8 +122,10 @@ def troubles(status: Status) -> Iterator[Trouble]:
         return
     yield from _silence(status)
     yield from _collection(status)
+    yield from _survey(status)
     yield from _refusal(document)
     yield from _report(status)
+    yield from _placement(status)
 
 
 def _silence(status: Status) -> Iterator[Trouble]:
@@ -152,6 +155,19 @@ def _collection(status: Status) -> Iterator[Trouble]:
         yield Trouble(code="facts-old", message=f"{what}: look into the agent's log, and restart it")
 
 
+def _survey(status: Status) -> Iterator[Trouble]:
+    # An engine that cannot be asked is no fault of the agent: control groups tell what runs meanwhile.
+    survey = status.document["survey"]
+    running = status.age("survey", "running_since") or 0.0
+    if survey["stuck"]:
+        yield Trouble(
+            code="survey-stuck",
+            message=f"the survey of what runs here has been running for {running:.0f} s: restart the agent",
+        )
+    elif survey["trouble"]:
+        yield Trouble(code="survey-failing", message=survey["trouble"])
+
+
 def _refusal(document: Mapping[str, Any]) -> Iterator[Trouble]:
     uuid = document["host_uuid"]
     if document["retired"]:
@@ -177,6 +193,18 @@ def _report(status: Status) -> Iterator[Trouble]:
         )
     if report["trouble"] and not (status.document["retired"] or status.document["duplicate"]):
         yield Trouble(code="report-failing", message=report["trouble"])
+
+
+def _placement(status: Status) -> Iterator[Trouble]:
+    placement = status.document["placement"]
+    if placement is not None and placement["stuck"]:
+        running = status.age("placement", "running_since") or 0.0
+        yield Trouble(
+            code="placement-stuck",
+            message=f"a report to Placement has been running for {running:.0f} s: it or Keystone does not answer",
+        )
+    elif placement is not None and placement["trouble"]:
+        yield Trouble(code="placement-failing", message=f"not reported to Placement: {placement['trouble']}")
 
 
 def _facts_limit(status: Status) -> float:
@@ -211,6 +239,13 @@ def _job(job: JobHealth, moment: _Moment) -> dict[str, object]:
     }
 
 
+def _workloads(discovery: Discovery | None) -> dict[str, object] | None:
+    if discovery is None:
+        return None
+    engines = [{"engine": seen.report.engine, "trouble": seen.trouble} for seen in discovery.engines]
+    return {"found": len(discovery.workloads), "engines": engines}
+
+
 def _document(snapshot: Snapshot, wall_seconds: float, settings: AgentSettings) -> dict[str, object]:
     """Give what the file tells of the agent; none of it is secret."""
     moment = _moments(snapshot.now, wall_seconds)
@@ -230,9 +265,12 @@ def _document(snapshot: Snapshot, wall_seconds: float, settings: AgentSettings) 
         "registered": snapshot.registered,
         "database_up": snapshot.database_up,
         "collect": _job(snapshot.collect, moment),
+        "survey": _job(snapshot.survey, moment),
         "report": _job(snapshot.report, moment),
+        "placement": None if snapshot.placement.progressed_at is None else _job(snapshot.placement, moment),
         "next_report": moment(snapshot.next_report_at),
         "facts": moment(snapshot.facts_at),
+        "workloads": _workloads(snapshot.discovery),
         "stored": moment(snapshot.stored_at),
         "retries": dict(snapshot.retries),
         "spool_depth": snapshot.spool_depth,

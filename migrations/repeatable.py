@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-__all__ = ["add_columns", "create_index", "create_table"]
+__all__ = ["add_columns", "allow_null", "create_index", "create_table"]
 
 
 def create_table(name: str, *items: sa.schema.SchemaItem, **options: Any) -> None:
@@ -30,6 +30,13 @@ def add_columns(table: str, *columns: sa.Column[Any]) -> None:
     for column in columns:
         if column.name not in present:
             op.add_column(table, column)
+
+
+def allow_null(table: str, column: str, kind: sa.types.TypeEngine[Any]) -> None:
+    """Let a column of this kind be NULL; SQLite, which cannot alter one, gets a copy of the table."""
+    if column in {known["name"] for known in _inspector().get_columns(table) if not known["nullable"]}:
+        with op.batch_alter_table(table) as batch:
+            batch.alter_column(column, existing_type=kind, nullable=True)
 
 
 def create_index(name: str, table: str, columns: list[str]) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from host_agent.settings import AgentSettings, Settings
     from host_agent.store import Row
     from host_agent.store.engine import Engine
+    from host_agent.usage import Usage
 
 __all__ = ["all_hosts", "one_host", "shown_host", "with_states"]
 
@@ -65,12 +66,17 @@ def with_states(rows: Iterable[Row], settings: AgentSettings) -> list[Row]:
     return [{**row, "state": state(row, **limits)} for row in rows]
 
 
-def shown_host(asked: argparse.Namespace, settings: Settings, row: Row) -> str:
-    """Give a row in the format that was asked for; a person is told where it is kept."""
+def shown_host(asked: argparse.Namespace, settings: Settings, row: Row, usage: Usage | None = None) -> str:
+    """Give a row in the format that was asked for, and what its usage is made of; a person is told where it is kept."""
     from host_agent.render.hosts import host_json, host_table
+    from host_agent.render.usage import usage_text
+    from host_agent.render.usage_document import usage_document
 
     (row,) = with_states([row], settings.agent)
     if asked.format == "json":
-        return host_json(row)
-    place = f"stored in {shown_url(settings)}, table compute_host, uuid {row['uuid']}"
-    return f"{host_table(row, colour=takes_colour())}\n{place}"
+        return host_json(row if usage is None else {**row, "usage": usage_document(row, usage)})
+    colour = takes_colour()
+    parts = [host_table(row, colour=colour)]
+    if usage is not None:
+        parts.append(f"\n{usage_text(row, usage, colour=colour)}\n")
+    return "\n".join([*parts, f"stored in {shown_url(settings)}, table compute_host, uuid {row['uuid']}"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from host_agent.commands import hosts_events, hosts_removal
+from host_agent.commands import hosts_events, hosts_removal, hosts_usage
 from host_agent.commands.answer import Answer, say, takes_colour
 from host_agent.commands.arguments import Parser, add_command, add_commands, configuration
 from host_agent.commands.database import opened_current
@@ -19,8 +19,9 @@ def add_arguments(parser: Parser) -> None:
     commands = add_commands(parser)
     listing = add_command(commands, "list", _list, "one line for each host", formats=("table", "json"))
     listing.add_argument("--all", action="store_true", dest="with_retired", help="retired hosts as well")
-    show = add_command(commands, "show", _show, "the row of one host", formats=("table", "json"))
+    show = add_command(commands, "show", _show, "the row of one host and its usage", formats=("table", "json"))
     show.add_argument("name", metavar="NAME_OR_UUID", help="a host's name or uuid")
+    hosts_usage.add_commands(commands)
     hosts_events.add_command(commands)
     hosts_removal.add_commands(commands)
 
@@ -44,5 +45,7 @@ def _show(asked: argparse.Namespace) -> Answer:
     settings = configuration(asked).settings
     with opened_current(settings) as engine:
         row = one_host(engine, asked.name)
-        row = store.get(engine, str(row["uuid"])) or row  # with its document
-    return Answer(shown_host(asked, settings, row))
+        uuid = str(row["uuid"])
+        row = store.get(engine, uuid) or row  # with its document
+        used = store.host_usage(engine, uuid)
+    return Answer(shown_host(asked, settings, row, None if used is None else used.usage))

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from host_agent.commands.answer import EXIT_STORE, Answer, Failed, patience, say
@@ -12,9 +14,11 @@ from host_agent.commands.database import opened
 from host_agent.commands.fleet import shown_host
 
 if TYPE_CHECKING:
+    from host_agent.capacity import Capacity
     from host_agent.settings import Settings
     from host_agent.store import Lease
     from host_agent.store.engine import Engine
+    from host_agent.workloads.discovery import Discovery
     from os_capability import Host
 
 __all__ = ["add_arguments"]
@@ -35,24 +39,56 @@ def _once(asked: argparse.Namespace) -> Answer:
 
     settings = configuration(asked).settings
     make_state_directory(settings.state_path)
-    facts = _facts(settings)
-    for warning in facts.warnings:
-        say(f"{warning.code}: {warning.message}")
+    seen = _look(settings)
+    for line in seen.warnings():
+        say(line)
     with opened(settings) as engine:
         migrate.make_ready(engine)
-        uuid, lease = _stored(engine, settings, facts)
-        row = store.get(engine, uuid)
+        uuid, lease = _stored(engine, settings, seen)
+        row, used = store.get(engine, uuid), store.host_usage(engine, uuid)
         status = read_status(settings.state_path / STATE_FILE)
         if not (isinstance(status, Status) and status.is_running):
             # Nobody stays who could do it later, and the next boot would have to wait.
             store.release(engine, lease)
     if row is None:
         raise Failed(f"the row of {uuid} was removed while it was read back: run it again", EXIT_STORE)
-    return Answer(shown_host(asked, settings, row))
+    return Answer(shown_host(asked, settings, row, None if used is None else used.usage))
 
 
-def _stored(engine: Engine, settings: Settings, facts: Host) -> tuple[str, Lease]:
-    """Register this host and store its facts; give its uuid."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What there is, what it offers, and what runs on it."""
+
+    facts: Host
+    offered: Capacity
+    discovery: Discovery
+
+    def warnings(self) -> Iterator[str]:
+        for warning in self.facts.warnings:
+            yield f"{warning.code}: {warning.message}"
+        yield from self.offered.warnings
+        for engine in self.discovery.engines:
+            if engine.trouble is not None:
+                yield f"what {engine.report.engine} runs is not known: {engine.trouble}"
+
+
+def _look(settings: Settings) -> _Seen:
+    from host_agent.capacity import capacity, refuse_impossible
+    from host_agent.engines import load_survey
+    from host_agent.watch import HostWatch
+    from os_capability import load_driver
+
+    agent = settings.agent
+    with patience("reading this machine"):
+        facts = HostWatch(load_driver(agent.root, agent.source), agent.full_interval).look()
+    refuse_impossible(facts, settings.capacity)
+    with patience("asking what runs here"):
+        discovery = load_survey(settings).look()
+    return _Seen(facts=facts, offered=capacity(facts, settings.capacity, discovery.disk), discovery=discovery)
+
+
+def _stored(engine: Engine, settings: Settings, seen: _Seen) -> tuple[str, Lease]:
+    """Register this host and store its row; give its uuid."""
     from host_agent import store
     from host_agent.enrolment import enrol
     from host_agent.errors import LeaseLost
@@ -66,20 +102,12 @@ def _stored(engine: Engine, settings: Settings, facts: Host) -> tuple[str, Lease
     )
     for tries_left in range(_MOST_TRIES, 0, -1):
         # Of the same boot as a daemon that runs meanwhile: the two hold one lease, and neither is in the other's way.
-        who, lease = enrol(engine, settings, identity, facts)
+        who, lease = enrol(engine, settings, identity, seen.facts)
         try:
-            store.upsert(engine, compute_host(facts, who, __version__, sequence()), lease)
+            record = compute_host(seen.facts, who, __version__, sequence(), seen.offered, seen.discovery)
+            store.upsert(engine, record, lease, seen.discovery)
             break
         except LeaseLost:  # another of these commands was done first, and gave the lease back
             if tries_left == 1:
                 raise
     return who.uuid, lease
-
-
-def _facts(settings: Settings) -> Host:
-    from host_agent.watch import HostWatch
-    from os_capability import load_driver
-
-    agent = settings.agent
-    with patience("reading this machine"):
-        return HostWatch(load_driver(agent.root, agent.source), agent.full_interval).look()

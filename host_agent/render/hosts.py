@@ -30,6 +30,7 @@ __all__ = ["host_departures", "host_json", "host_list", "host_list_json", "host_
 _JSON_COLUMNS = frozenset(
     {
         "cpu_info",
+        "engines",
         "extra_resources",
         "facts",
         "labels",
@@ -47,14 +48,15 @@ _GROUPS: Mapping[str, str] = {
     "host": "hypervisor_hostname hostname host uuid host_ip state disabled_reason disabled forced_down last_seen_up "
     "retired_at machine_id product_uuid service_id",
     "system": "os_type os kernel_version architecture hypervisor_type hypervisor_version boot_id agent_version",
-    "cpu": "vcpus vcpus_used total_cpu used_cpu cpu_allocation_ratio cpu_info",
-    "memory": "memory_mb memory_mb_used free_ram_mb mem_total_kb mem_free_kb mem_available_kb buffers_kb cached_kb "
-    "ram_allocation_ratio",
+    "cpu": "vcpus vcpus_used pcpus pcpus_used reserved_host_cpus total_cpu used_cpu cpu_allocation_ratio cpu_info",
+    "memory": "memory_mb memory_mb_used free_ram_mb reserved_host_memory_mb mem_total_kb mem_free_kb mem_available_kb "
+    "buffers_kb cached_kb ram_allocation_ratio",
     "numa": "numa_topology",
-    "disk": "local_gb local_gb_used free_disk_gb disk_available_least disk_allocation_ratio disk_quota_supported",
+    "disk": "local_gb local_gb_used free_disk_gb reserved_host_disk_mb disk_available_least disk_allocation_ratio "
+    "disk_quota_supported shared_storage",
     "workloads": "running_vms current_workload no_of_containers running_containers paused_containers "
-    "stopped_containers runtimes supported_instances enable_cpu_pinning labels",
-    "row": "id created_at updated_at sequence facts_at facts_digest facts mapped deleted deleted_at",
+    "stopped_containers engines workloads_at runtimes supported_instances enable_cpu_pinning labels",
+    "row": "id created_at updated_at sequence usage_generation facts_at facts_digest facts mapped deleted deleted_at",
 }
 
 # What an operator does, and what never happened: nobody measures it.
@@ -82,7 +84,7 @@ def host_table(row: Mapping[str, object], *, colour: bool = False) -> str:
         cells = [cell for name in names for cell in _cells(name, row[name])]
         if cells:
             lines.append(painted(group, BOLD, colour=colour))
-            lines += [f"  {name:<22} {plain(text)}" for name, text in cells]
+            lines += [f"  {name:<23} {plain(text)}" for name, text in cells]
     missing = sorted(name for name, value in row.items() if value is None and name not in _NOT_MEASURED)
     if missing:
         lines += textwrap.wrap(f"not measured yet: {', '.join(missing)}", 80, subsequent_indent="  ")
@@ -150,6 +152,8 @@ def _cells(column: str, value: object) -> list[tuple[str, str]]:
         return [(f"node {node['id']}", _node(node)) for node in decoded["nodes"]]
     if column == "cpu_info":
         return [(column, _cpu_info(decoded))]
+    if column == "engines":
+        return [(column, ", ".join(f"{engine['engine']} {engine['status']}" for engine in decoded) or "none")]
     if column == "facts":
         return [(column, f"a document of {len(str(value)):,} characters, in full with -f json")]
     if isinstance(decoded, (dict, list)):
@@ -159,6 +163,8 @@ def _cells(column: str, value: object) -> list[tuple[str, str]]:
 
 def _node(node: Mapping[str, Any]) -> str:
     parts = [f"CPUs {node['cpuset']}" if node["cpuset"] else "no CPU"]
+    if node.get("pinned_cpus"):
+        parts.append(f"{node['pinned_cpus']} pinned")
     if node["memory_total_bytes"] is not None:
         parts.append(size(node["memory_total_bytes"]))
     for pages in node["hugepages"] or ():

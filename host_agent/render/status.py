@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from host_agent.render.text import BOLD, GREEN, RED, duration, painted, plain, relative
@@ -40,10 +40,16 @@ def _rows(status: Status) -> Iterator[tuple[str, str]]:
     uuid = document["host_uuid"]
     yield "host", "not known yet" if uuid is None else f"{document['host'] or '(no name yet)'}, uuid {uuid}"
     yield "agent", _process(status)
-    yield "database", document["database"] + ("" if document["registered"] else ", not registered there yet")
+    standing = (
+        "" if document["registered"] else ", retired there" if document["retired"] else ", not registered there yet"
+    )
+    yield "database", document["database"] + standing
     yield "collection", _job(status, "collect")
     yield "report", _job(status, "report") + _next(status)
+    if document["placement"] is not None:
+        yield "placement", _job(status, "placement")
     yield "facts", _facts(status)
+    yield "workloads", _workloads(document["workloads"])
     lost = document["events_lost"]
     yield "events", f"{document['spool_depth']} wait" + (f", {lost} were lost" if lost else "")
     if document["retries"]:
@@ -78,6 +84,16 @@ def _facts(status: Status) -> str:
     if status.document["facts"] is None:
         return "none yet"
     return f"{duration(status.age('facts') or 0.0)} old, stored {relative(status.age('stored'))}"
+
+
+def _workloads(seen: Mapping[str, Any] | None) -> str:
+    if seen is None:
+        return "not surveyed yet"
+    engines = [
+        f"{seen['engine']} cannot be asked: {trouble}" if (trouble := seen["trouble"]) else seen["engine"]
+        for seen in seen["engines"]
+    ]
+    return "; ".join([f"{seen['found']} found", *engines])
 
 
 def _aged(value: Any, now: float) -> Any:

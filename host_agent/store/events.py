@@ -123,14 +123,14 @@ def list_events(
 
 def record_events(
     connection: Connection,
-    host_uuid: str,
-    host: str,
+    host_uuid: str | None,
+    host: str | None,
     events: Sequence[StoreEvent],
     *,
     boot_id: str | None = None,
     sequence: int | None = None,
 ) -> None:
-    """Store what the store itself sees of a host, in the transaction of the caller."""
+    """Store what the store itself sees of a host, or of no single one, in the transaction of the caller."""
     if not events:
         return
     moment, origin = now(connection), {"boot_id": boot_id, "sequence": sequence}
@@ -140,7 +140,7 @@ def record_events(
     )
 
 
-def _row(host_uuid: str, host: str, event: Event | StoreEvent, at: datetime, created_at: datetime) -> Row:
+def _row(host_uuid: str | None, host: str | None, event: Event | StoreEvent, at: datetime, created_at: datetime) -> Row:
     # What the machine's files say may hold bytes that are no text, or NUL, which PostgreSQL refuses: an event that
     # can never be stored would stand in the way of all after it.
     message = event.message.encode("utf-8", "replace").decode().replace("\0", "?")

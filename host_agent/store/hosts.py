@@ -10,16 +10,19 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, delete,
 
 from host_agent.store.compute_host import listed
 from host_agent.store.events import StoreEvent, record_events
+from host_agent.store.host_locks import hold_names
 from host_agent.store.row import Row, first_row, now, rows
-from host_agent.store.schema import ComputeHostRow, EventRow, ServiceRow
+from host_agent.store.schema import ComputeHostRow, EventRow, FoundWorkloadRow, ServiceRow
 from host_agent.store.transaction import reading, retry_temporary, transaction
 from host_agent.store.upsert import utc_now
+from host_agent.store.usage import settle_hosts
 
 __all__ = ["prune", "retire"]
 
 _HOSTS = cast(Table, ComputeHostRow.__table__)
 _SERVICES = cast(Table, ServiceRow.__table__)
 _EVENTS = cast(Table, EventRow.__table__)
+_FOUND = cast(Table, FoundWorkloadRow.__table__)
 # So many hosts are locked at once while their rows are removed.
 _PAGE = 200
 
@@ -43,19 +46,23 @@ def retire(engine: Engine, uuid: str, undo: bool = False) -> bool:
         moment = now(connection)
         change = {"retired_at": None} if undo else {"retired_at": moment, "service_id": None}
         connection.execute(update(_HOSTS).where(_HOSTS.c.uuid == uuid).values(change))
-        if not undo:
+        if undo:
+            hold_names(connection, [host["host"]])
+        else:
             # The agent's next heartbeat finds nothing, so that it registers and is told.
             connection.execute(delete(_SERVICES).where(_SERVICES.c.id == host["service_id"]))
         code, what = ("host-restored", "took it back") if undo else ("host-retired", "retired it")
         event = StoreEvent(code=code, message=f"an operator {what}", detail={"host": host["host"]}, at=moment)
         record_events(connection, uuid, host["host"], [event])
+        # What it missed meanwhile; or another row of this name counts from now on.
+        settle_hosts(connection, [host["host"]])
     return True
 
 
 def prune(
     engine: Engine, *, older_than_seconds: float, uuids: Sequence[str] | None = None, dry_run: bool = False
 ) -> list[Row]:
-    """Remove the hosts that were not heard of for so long, with their services and events.
+    """Remove the hosts that were not heard of for so long, with their services, their events and what was found there.
 
     A host was heard of when its service was last seen or its row was last written, whichever is later. Where neither
     is known it stays. Each page of hosts is a transaction of its own.
@@ -97,9 +104,11 @@ def _remove(engine: Engine, older_than_seconds: float, ids: Sequence[object]) ->
         service_ids = select(_HOSTS.c.service_id).where(_HOSTS.c.id.in_(ids))
         _lock(connection, _SERVICES, _SERVICES.c.id.in_(_values(connection, service_ids)))
         removed = rows(connection, _old(older_than_seconds).where(_HOSTS.c.id.in_(ids)))
-        connection.execute(delete(_EVENTS).where(_EVENTS.c.host_uuid.in_([row["uuid"] for row in removed])))
+        for table in (_EVENTS, _FOUND):
+            connection.execute(delete(table).where(table.c.host_uuid.in_([row["uuid"] for row in removed])))
         connection.execute(delete(_SERVICES).where(_SERVICES.c.id.in_([row["service_id"] for row in removed])))
         connection.execute(delete(_HOSTS).where(_HOSTS.c.id.in_([row["id"] for row in removed])))
+        settle_hosts(connection, {str(row["host"]) for row in removed})
     return removed
 
 

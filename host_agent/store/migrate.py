@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check",
+    "create",
     "current",
     "head",
     "is_empty",
@@ -105,12 +106,17 @@ def make_ready(engine: Engine) -> None:
         StoreError: one of its other children.
     """
     if engine.dialect.name == "sqlite" and is_empty(engine):
-        _create(engine)
+        create(engine)
     require_current(engine)
 
 
 @retry_temporary
-def _create(engine: Engine) -> None:
+def create(engine: Engine) -> None:
+    """Make the tables of this program in an empty database, at once; where there is any table nothing is made.
+
+    Raises:
+        StoreError: one of its children.
+    """
     with transaction(engine) as connection:
         if inspect(connection).get_table_names():
             return  # another process was faster
@@ -133,7 +139,6 @@ def require_current(engine: Engine) -> None:
         raise SchemaOutdated(url, f"the schema has revision {have}, this program needs {need}")
 
 
-@retry_temporary
 def upgrade(engine: Engine, progress: Callable[[str], None] | None = None) -> None:
     """Bring the tables to `head`; several at the same time wait for each other, and the later find nothing to do.
 
@@ -145,7 +150,20 @@ def upgrade(engine: Engine, progress: Callable[[str], None] | None = None) -> No
         SchemaTooNew: the tables were made by a newer program.
         StoreError: one of its other children.
     """
-    tell = progress or _keep_quiet
+    have = current(engine)
+    while True:
+        try:
+            return _upgrade(engine, progress or _keep_quiet)
+        except StoreBusy:
+            # Nodes of a Galera cluster share no lock, and take steps from each other: as long as one is taken, by
+            # whomever, there is no reason to give up.
+            before, have = have, current(engine)
+            if have == before:
+                raise
+
+
+@retry_temporary
+def _upgrade(engine: Engine, tell: Callable[[str], None]) -> None:
     with _mysql_lock(engine, tell), transaction(engine) as connection:
         _prepare_upgrade(connection, tell)
         have = _current(connection)
@@ -175,7 +193,7 @@ def take_steps(connection: Connection, steps: list[str], tell: Callable[[str], N
         try:
             command.upgrade(config, step)
         except CommandError as error:
-            # Two nodes of a Galera cluster share no lock: the other's step was taken between our look and ours.
+            # Another node's step was taken between our look and ours.
             raise StoreBusy(shown_url(connection.engine.url), str(error)) from error
 
 

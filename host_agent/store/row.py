@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -16,9 +17,9 @@ __all__ = ["Row", "first_row", "now", "rows"]
 Row: TypeAlias = dict[str, object]
 
 
-def rows(connection: Connection, query: Select[Any]) -> list[Row]:
+def rows(connection: Connection, query: Select[Any], parameters: Mapping[str, object] | None = None) -> list[Row]:
     """Give all rows of a query."""
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [dict(row) for row in connection.execute(query, parameters).mappings()]
 
 
 def first_row(connection: Connection, query: Select[Any]) -> dict[str, Any] | None:

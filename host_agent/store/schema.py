@@ -26,7 +26,19 @@ from sqlalchemy import (
 from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT, MEDIUMTEXT
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["Base", "ComputeHostRow", "EventRow", "ServiceRow", "UtcDateTime"]
+__all__ = [
+    "AggregateHostRow",
+    "AggregateMetadataRow",
+    "AggregateRow",
+    "Base",
+    "ComputeHostRow",
+    "EventRow",
+    "FoundWorkloadRow",
+    "MigrationRow",
+    "ServiceRow",
+    "UtcDateTime",
+    "WorkloadRow",
+]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -111,6 +123,13 @@ class ComputeHostRow(Base):
     Only what finds the row is NOT NULL: whatever is not known is NULL, in Nova's own columns too.
 
     Attributes:
+        pcpus: online CPUs that the operator keeps for pinning.
+        pcpus_used: CPUs that workloads hold for themselves.
+        shared_storage: what names the storage of the workloads' disks where other hosts have it as well.
+        engines: what runs workloads here and how it answered, as JSON.
+        workloads_at: when an agent stored last what runs here, and knew all of it.
+        usage_generation: raised by whoever changes what the usage is made of. That is the lock on it as well: two
+            nodes of a Galera cluster see each other only by a row that both have changed.
         machine_id: what the operating system calls this installation, see machine-id(5).
         product_uuid: what the firmware calls this hardware; only root may read it.
         sequence: microseconds between the boot `boot_id` and the collection of these facts; never goes back.
@@ -140,6 +159,8 @@ class ComputeHostRow(Base):
 
     vcpus: Mapped[int | None]
     vcpus_used: Mapped[int | None]
+    pcpus: Mapped[int | None]
+    pcpus_used: Mapped[int | None]
     memory_mb: Mapped[int | None]
     memory_mb_used: Mapped[int | None]
     free_ram_mb: Mapped[int | None]
@@ -160,6 +181,13 @@ class ComputeHostRow(Base):
     ram_allocation_ratio: Mapped[float | None]
     disk_allocation_ratio: Mapped[float | None]
     mapped: Mapped[int | None]
+    reserved_host_cpus: Mapped[int | None]
+    reserved_host_memory_mb: Mapped[int | None]
+    reserved_host_disk_mb: Mapped[int | None]
+    shared_storage: Mapped[str | None]
+    engines: Mapped[_Json | None]
+    workloads_at: Mapped[datetime | None]
+    usage_generation: Mapped[int | None]
 
     total_cpu: Mapped[float | None]
     used_cpu: Mapped[float | None]
@@ -198,11 +226,12 @@ class ComputeHostRow(Base):
 
 
 class EventRow(Base):
-    """Something that changed on a host, told by the host itself or by whoever saw it. ``detail`` is JSON.
+    """Something that changed on a host or in the fleet, told by the host or by whoever saw it. ``detail`` is JSON.
 
     Attributes:
         uuid: made with the event, so that what is delivered twice is stored once.
-        host_uuid: no foreign key: a host registers, and is told of, before its facts are there.
+        host_uuid: no foreign key: a host registers, and is told of, before its facts are there. NULL where the event
+            is about no single host.
         host: the host's name at that time.
         at: when it happened, as near as the database's clock can tell.
         boot_id: the boot that told it.
@@ -220,7 +249,7 @@ class EventRow(Base):
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
     uuid: Mapped[_Uuid]
-    host_uuid: Mapped[_Uuid]
+    host_uuid: Mapped[_Uuid | None]
     host: Mapped[str | None]
     at: Mapped[datetime]
     code: Mapped[str]
@@ -229,3 +258,167 @@ class EventRow(Base):
     boot_id: Mapped[_Uuid | None]
     sequence: Mapped[int | None]
     created_at: Mapped[datetime]
+
+
+class WorkloadRow(Base):
+    """A workload that an orchestrator recorded. What it left out is NULL; so is a size that has no limit.
+
+    Attributes:
+        host: as in ``compute_host.host``; NULL for one that has no host.
+        cpuset: as a kernel list.
+        hugepages, numa_nodes, labels: JSON.
+        missing_since: since when a complete list of what runs on its host lacks it.
+        generation: raised by every change of the workload or of a migration of it: the lock on both.
+    """
+
+    __tablename__ = "workloads"
+    __table_args__ = (
+        UniqueConstraint("uuid", name="uniq_workloads0uuid"),
+        Index("ix_workloads_host", "host"),
+        _TABLE_OPTIONS,
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[_Uuid]
+    name: Mapped[str | None]
+    engine: Mapped[str | None]
+    kind: Mapped[str | None]
+    state: Mapped[str | None]
+    host: Mapped[str | None]
+    vcpus: Mapped[float | None]
+    cpuset: Mapped[_Json | None]
+    memory_bytes: Mapped[int | None]
+    hugepages: Mapped[_Json | None]
+    disk_bytes: Mapped[int | None]
+    numa_nodes: Mapped[_Json | None]
+    labels: Mapped[_Json | None]
+    missing_since: Mapped[datetime | None]
+    generation: Mapped[int] = mapped_column(server_default=text("0"))
+    created_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime | None]
+
+
+class FoundWorkloadRow(Base):
+    """A workload that the agent of a host found there. The same one may be found on two hosts.
+
+    Attributes:
+        host_uuid: as in ``compute_host.uuid``.
+        found_at: when it was found there first.
+    """
+
+    __tablename__ = "found_workloads"
+    __table_args__ = (
+        UniqueConstraint("host_uuid", "uuid", name="uniq_found_workloads0host_uuid0uuid"),
+        _TABLE_OPTIONS,
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    host_uuid: Mapped[_Uuid]
+    uuid: Mapped[_Uuid]
+    name: Mapped[str | None]
+    engine: Mapped[str | None]
+    kind: Mapped[str | None]
+    state: Mapped[str | None]
+    vcpus: Mapped[float | None]
+    cpuset: Mapped[_Json | None]
+    memory_bytes: Mapped[int | None]
+    hugepages: Mapped[_Json | None]
+    disk_bytes: Mapped[int | None]
+    numa_nodes: Mapped[_Json | None]
+    labels: Mapped[_Json | None]
+    found_at: Mapped[datetime | None]
+
+
+class MigrationRow(Base):
+    """A workload on its way from one host to another, or to another size on the same; finished ones stay as history.
+
+    Attributes:
+        workload_uuid: the workload need not be recorded.
+        source_host, dest_host: as in ``compute_host.host``.
+        status: as Nova spells it, in lower case.
+        vcpus, memory_bytes, disk_bytes: what it takes where it goes; NULL is as much as the workload has.
+    """
+
+    __tablename__ = "migrations"
+    __table_args__ = (
+        UniqueConstraint("uuid", name="uniq_migrations0uuid"),
+        Index("ix_migrations_workload_uuid", "workload_uuid"),
+        # With the status: of the thousands that a host has seen hardly one is in progress.
+        Index("ix_migrations_source_host_status", "source_host", "status"),
+        Index("ix_migrations_dest_host_status", "dest_host", "status"),
+        _TABLE_OPTIONS,
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[_Uuid]
+    workload_uuid: Mapped[_Uuid]
+    source_host: Mapped[str | None]
+    dest_host: Mapped[str | None]
+    status: Mapped[str]
+    migration_type: Mapped[str | None]
+    vcpus: Mapped[float | None]
+    memory_bytes: Mapped[int | None]
+    disk_bytes: Mapped[int | None]
+    created_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime | None]
+
+
+class AggregateRow(Base):
+    """A group of hosts that operators made. Rows are removed with it: ``deleted`` stays 0, for Nova's SQL."""
+
+    __tablename__ = "aggregates"
+    __table_args__ = (
+        UniqueConstraint("uuid", name="uniq_aggregates0uuid"),
+        UniqueConstraint("name", name="uniq_aggregates0name"),
+        _TABLE_OPTIONS,
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    uuid: Mapped[_Uuid]
+    name: Mapped[str]
+    created_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    deleted: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class AggregateHostRow(Base):
+    """One host of an aggregate.
+
+    Attributes:
+        host: as in ``compute_host.host``; a host that is removed and comes back is in its aggregates again.
+    """
+
+    __tablename__ = "aggregate_hosts"
+    __table_args__ = (
+        UniqueConstraint("aggregate_id", "host", name="uniq_aggregate_hosts0aggregate_id0host"),
+        Index("ix_aggregate_hosts_host", "host"),
+        _TABLE_OPTIONS,
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    aggregate_id: Mapped[int]
+    host: Mapped[str]
+    created_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    deleted: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class AggregateMetadataRow(Base):
+    """One key of an aggregate's metadata; ``availability_zone`` makes its hosts a zone."""
+
+    __tablename__ = "aggregate_metadata"
+    __table_args__ = (
+        UniqueConstraint("aggregate_id", "key", name="uniq_aggregate_metadata0aggregate_id0key"),
+        _TABLE_OPTIONS,
+    )
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=True)
+    aggregate_id: Mapped[int]
+    key: Mapped[str]
+    value: Mapped[str]
+    created_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+    deleted: Mapped[int] = mapped_column(server_default=text("0"))

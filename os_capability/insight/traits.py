@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from os_capability.model import Cpu, Host
 from os_capability.number import whole_number
 
-__all__ = ["AARCH64", "ARCHITECTURES", "X86", "X86_AMD", "X86_AVX512", "X86_INTEL", "traits"]
+__all__ = ["AARCH64", "ARCHITECTURES", "TRAITS", "X86", "X86_AMD", "X86_AVX512", "X86_INTEL", "traits"]
 
 # By the machine name of uname, in lower case. MIPS is not among them: its name says nothing of the byte order.
 ARCHITECTURES: Mapping[str, str] = {
@@ -132,6 +132,24 @@ AARCH64: Mapping[str, tuple[str, ...]] = {
 }
 
 _POWER: Mapping[str, str] = {"POWER8": "HW_CPU_PPC64LE_POWER8", "POWER9": "HW_CPU_PPC64LE_POWER9"}
+
+_OF_MACHINE = ("HW_CPU_HYPERTHREADING", "HW_NIC_SRIOV", "HW_NUMA_ROOT")
+
+# Every trait that `traits` can give.
+TRAITS = frozenset(
+    {
+        *(
+            name
+            for table in (X86, X86_AVX512, X86_INTEL, X86_AMD, AARCH64)
+            for given in table.values()
+            for name in given
+        ),
+        *ARCHITECTURES.values(),
+        *_POWER.values(),
+        *_OF_MACHINE,
+        _AMD_SSBD,
+    }
+)
 
 
 def traits(host: Host) -> tuple[str, ...]:

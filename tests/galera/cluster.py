@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pymysql
 
+from host_agent.store.schema import Base
 from tests.host_agent.servers import MariaDb, free_port, new_folder, run_as, wait_until
 
 __all__ = ["PROVIDER", "Cluster", "Node"]
@@ -19,6 +20,7 @@ __all__ = ["PROVIDER", "Cluster", "Node"]
 _PROVIDERS = (Path("/usr/lib/galera/libgalera_smm.so"), Path("/usr/lib64/galera-4/libgalera_smm.so"))
 PROVIDER = next((path for path in _PROVIDERS if path.exists()), None)
 _SYNCED_SECONDS = 120
+_TABLES = sorted(Base.metadata.tables)
 
 
 class Node(MariaDb):
@@ -154,13 +156,13 @@ class Cluster:
         self.agree()
 
     def empty_tables(self) -> None:
-        for table in ("compute_host", "services", "events"):
+        for table in _TABLES:
             self.nodes[0].administer(f"DELETE FROM fleet.{table}")
         self.agree()
 
     def agree(self) -> None:
         """Wait until every node has every row of the others."""
-        self.answer("CHECKSUM TABLE fleet.alembic_version, fleet.compute_host, fleet.events, fleet.services")
+        self.answer(f"CHECKSUM TABLE {', '.join(f'fleet.{table}' for table in ('alembic_version', *_TABLES))}")
 
     def answer(self, query: str) -> list[tuple[object, ...]]:
         """Give what all three nodes say once they say the same."""

@@ -97,7 +97,7 @@ class Reporter:
         self.lease = beat.lease if beat else store.register(self.engine, claim(self.number)).lease
 
     def _facts(self) -> None:
-        facts = record(self.number, boot_id=BOOT, sequence=self.sequence, running_vms=self.sequence)
+        facts = record(self.number, boot_id=BOOT, sequence=self.sequence, running_containers=self.sequence)
         store.upsert(self.engine, facts, self.lease)
 
     def _tell(self, event: Event) -> None:
@@ -150,7 +150,7 @@ def wait_for_turns(reporters: list[Reporter], turns: int) -> None:
 
 def verify(cluster: Cluster, reporters: list[Reporter]) -> None:
     expected = [(record(one.number).uuid, one.sequence, one.sequence) for one in reporters]
-    hosts = cluster.answer("SELECT uuid, sequence, running_vms FROM fleet.compute_host ORDER BY uuid")
+    hosts = cluster.answer("SELECT uuid, sequence, running_containers FROM fleet.compute_host ORDER BY uuid")
     assert hosts == sorted(expected)
     assert cluster.answer("SELECT COUNT(*), COUNT(DISTINCT uuid) FROM fleet.services") == [(HOSTS, HOSTS)]
     told = cluster.answer("SELECT uuid FROM fleet.events WHERE code = 'cpu-changed' ORDER BY uuid")
@@ -202,12 +202,12 @@ def test_a_node_that_is_cut_off_is_passed_over(
             store.list_hosts(alone)
     finally:
         node.let_in()
-    query = f"SELECT sequence, running_vms FROM fleet.compute_host WHERE uuid = '{record(8_888).uuid}'"
+    query = f"SELECT sequence, running_containers FROM fleet.compute_host WHERE uuid = '{record(8_888).uuid}'"
     assert cluster.answer(query) == [(2, None)]
     assert caplog.records == []
 
 
 def write_while_it_is_isolated(engine: Engine, node: Node) -> None:
     with transaction(engine) as connection:
-        connection.execute(text("UPDATE compute_host SET running_vms = 9"))
+        connection.execute(text("UPDATE compute_host SET running_containers = 9"))
         node.isolate()

@@ -266,7 +266,7 @@ class MariaDb(Server):
     def _command(self) -> list[str]:
         options = {
             "datadir": self.folder / "data",
-            # A server that starts deletes every `#sql*` file of its tmpdir; in /tmp lie those of the machine's own server.
+            # A server that starts deletes every `#sql*` file of its tmpdir: in /tmp, those of the machine's own.
             "tmpdir": self.folder,
             "socket": self.folder / "sock",
             "pid-file": self.folder / "pid",

@@ -14,6 +14,7 @@ import pytest
 
 from host_agent.baseline import Baseline
 from host_agent.collector import Collector
+from host_agent.errors import ConfigError
 from host_agent.folding import Folding
 from host_agent.health import Health
 from host_agent.outbox import Outbox
@@ -33,6 +34,7 @@ class Process:
         self.outbox = Outbox(Spool(folder / "events.jsonl", 100))
         self.health = Health()
         self.collections = 0
+        self.admits: ConfigError | None = None
         self._driver = driver
         self._clock = clock
         self.collector = Collector(
@@ -42,9 +44,14 @@ class Process:
             outbox=self.outbox,
             health=self.health,
             host_uuid=uuid,
+            admit=self._admit,
             collected=self._count,
             clock=clock,
         )
+
+    def _admit(self, host: Host) -> None:
+        if self.admits is not None:
+            raise self.admits
 
     def _count(self) -> None:
         self.collections += 1
@@ -101,20 +108,23 @@ def test_a_change_is_an_event_and_the_newest_facts_wait(start: Start) -> None:
     assert agent.collections == 4
 
 
-def test_facts_that_come_while_others_are_stored_stay(start: Start) -> None:
+def test_settings_that_do_not_suit_the_machine_end_the_agent_before_anything_is_told(start: Start) -> None:
     agent = start()
+    agent.collector.learn(None)
+    agent.admits = ConfigError("[compute] cpu_dedicated_set: CPU 9 is not there")
+    assert agent.sees(machine()) == []
+    assert agent.collector.refusal is agent.admits
+    assert (agent.outbox.facts, agent.collections) == (None, 0)
+
+
+def test_what_changes_later_is_no_fault_of_the_settings(start: Start) -> None:
+    agent = start()
+    agent.collector.learn(None)
     agent.sees(machine())
-    sent = agent.outbox.facts
-    assert sent is not None
+    agent.admits = ConfigError("[compute] cpu_dedicated_set: CPU 1 is offline")
     agent.sees(with_kernel("6.12"))
-
-    agent.outbox.stored(sent)
-    newer = agent.outbox.facts
-    assert newer is not None
-    assert newer.host.system.kernel == "6.12"
-
-    agent.outbox.stored(newer)
-    assert agent.outbox.facts is None
+    assert agent.collector.refusal is None
+    assert agent.collections == 2
 
 
 def test_what_binds_the_process_and_what_the_reader_warns_of_is_no_event(start: Start) -> None:

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,21 +21,38 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from host_agent.errors import ConfigError
-from host_agent.health import COLLECT, REPORT, Health, PartHealth, Snapshot
+from host_agent.health import COLLECT, PLACEMENT, REPORT, SURVEY, Health, PartHealth, Snapshot
 from host_agent.metrics import Metrics, families
 from host_agent.settings import MetricsSettings
+from host_agent.workloads.discovery import Discovery, SeenEngine
+from host_agent.workloads.engine import ANSWERED, EngineReport
+from host_agent.workloads.workload import CONTAINER, RUNNING, STOPPED, Workload
 from os_capability import collect
 from os_capability.render.prometheus import prometheus_text
+from tests.beds import absent
 
 TOP = Path(__file__).resolve().parents[2]
 HOST = str(TOP / "tests" / "hosts" / "x86_64-two-sockets" / "root")
 NOWHERE = MetricsSettings(bind=None, textfile=None)
 
 
+DISCOVERY = Discovery(
+    engines=(
+        SeenEngine(report=EngineReport(engine="docker", status=ANSWERED)),
+        SeenEngine(report=EngineReport(engine="libvirt", status=ANSWERED), age_seconds=61.0, trouble="it hangs"),
+    ),
+    workloads=tuple(
+        Workload(uuid=str(uuid.UUID(int=number)), name=f"c{number}", engine="docker", kind=CONTAINER, state=state)
+        for number, state in enumerate((RUNNING, RUNNING, STOPPED))
+    ),
+)
+
+
 def eventful() -> Health:
     """Give an agent to which everything happened that there is a metric for."""
     health = Health()
-    for job, trouble in ((COLLECT, None), (COLLECT, "unreadable"), (REPORT, "refused"), (REPORT, None)):
+    turns = ((COLLECT, None), (COLLECT, "unreadable"), (SURVEY, None), (REPORT, "refused"), (REPORT, None))
+    for job, trouble in (*turns, (PLACEMENT, None)):
         health.begin(job)
         health.end(job, trouble)
     health.retried("StoreUnreachable")
@@ -48,6 +66,7 @@ def eventful() -> Health:
         facts=collect(HOST, "sysfs"),
         facts_at=now,
         stored_at=now,
+        discovery=DISCOVERY,
         spool_depth=3,
         events_lost=2,
     )
@@ -87,6 +106,12 @@ def test_what_happened_is_told() -> None:
     assert found["collection_duration_seconds{part=cpu}"] == 0.25
     assert found["collection_success{part=pci}"] == 0
     assert found["retries_total{reason=StoreUnreachable}"] == 1
+    assert found["placement_reports_total{result=success}"] == 1
+    assert found["surveys_total{result=success}"] == 1
+    assert (found["engine_up{engine=docker}"], found["engine_up{engine=libvirt}"]) == (1, 0)
+    assert found["engine_report_age_seconds{engine=libvirt}"] == 61
+    assert found["workloads{engine=docker,kind=container,state=running}"] == 2
+    assert found["workloads{engine=docker,kind=container,state=stopped}"] == 1
     assert (found["spool_depth"], found["events_lost_total"]) == (3, 2)
     assert found["database_up"] == 1
     assert found["host_info{host=node-1,uuid=6b2c8a3e-0d56-4a3c-9b2e-2f1f5d0c9a11}"] == 1
@@ -97,6 +122,7 @@ def test_what_is_unknown_has_no_metric() -> None:
     found = own(Health().snapshot())
     unknown = ("facts_age_seconds", "database_up", "last_report_time_seconds", "host_info", "collection_duration")
     assert [key for key in found if key.startswith(unknown)] == []
+    assert [key for key in found if "placement" in key] == [], "it is not set up"
     assert found["duplicate_identity"] == found["retired"] == found["registered"] == 0
 
 
@@ -137,9 +163,7 @@ def test_the_page_has_every_metric_of_the_agent_with_its_type_and_labels() -> No
 
 
 def test_promtool_has_nothing_to_say() -> None:
-    tool = shutil.which("promtool")
-    if tool is None:
-        pytest.skip("promtool is not installed")
+    tool = shutil.which("promtool") or absent("promtool is not installed")
     text = Metrics(NOWHERE, eventful(), "1.2.3").text()
     done = subprocess.run([tool, "check", "metrics"], input=text, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -6,19 +6,25 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from host_agent.capacity import capacity as capacity_of
 from host_agent.errors import HostAgentError, InvalidRecord
-from host_agent.record import Identity, compute_host, facts_digest
+from host_agent.facts_digest import facts_digest
+from host_agent.record import ComputeHost, Identity, compute_host
+from host_agent.settings import CapacitySettings
+from host_agent.workloads.discovery import Discovery, DiskSpace, SeenEngine
+from host_agent.workloads.engine import ANSWERED, UNREADABLE, EngineReport
 from os_capability import CpuSet, Host, NumaTopology
 from os_capability.model import Processor
 from tests.host_agent.facts import GIB, cpu_of, machine
 
+MIB = 1024**2
 IDENTITY = Identity(uuid="6c1c2a34-0000-4000-8000-000000000001", host="rack-1", host_ip="192.0.2.7")
 
 
@@ -96,7 +102,14 @@ def test_facts_without_any_cpu_make_no_record() -> None:
 
 def test_nothing_measured_is_none() -> None:
     row = compute_host(machine(), IDENTITY, "1", 1)
-    assert {row.vcpus_used, row.memory_mb_used, row.free_ram_mb, row.local_gb, row.running_vms, row.used_cpu} == {None}
+    measured = {column.name for column in fields(row) if getattr(row, column.name) is not None}
+    assert measured == {column.name for column in fields(row) if column.default is MISSING}
+
+
+def test_what_is_used_is_the_stores_to_say() -> None:
+    columns = {column.name for column in fields(ComputeHost)}
+    used = "vcpus_used pcpus_used memory_mb_used free_ram_mb local_gb_used free_disk_gb used_cpu running_vms"
+    assert columns.isdisjoint([*used.split(), "current_workload", "workloads_at"])
 
 
 def test_the_document_is_kept_whole() -> None:
@@ -117,14 +130,106 @@ def test_numa_topology_names_nodes_by_the_kernels_ids() -> None:
     facts = machine()
     nodes = (replace(facts.numa.nodes[0], id=3), replace(facts.numa.nodes[1], id=8, hugepages=None))
     row = compute_host(replace(facts, numa=NumaTopology(synthetic=False, nodes=nodes)), IDENTITY, "1", 1)
-    size = {"pinned_cpus": None, "memory_total_bytes": 4 * GIB, "memory_available_bytes": None}
-    pages = [{"size_bytes": 2097152, "total": 8, "used": 3}]
-    assert json.loads(row.numa_topology) == {
-        "nodes": [
-            {"id": 3, "cpuset": "0-3", **size, "hugepages": pages},
-            {"id": 8, "cpuset": "4-7", **size, "hugepages": None},
-        ]
-    }
+    first, second = json.loads(row.numa_topology)["nodes"]
+    # Nothing is pinned: the store knows what workloads hold. Of what the machine has, the page pools are taken off.
+    size = {"pinned_cpus": "", "memory_total_bytes": 4 * GIB}
+    assert first.items() >= {"id": 3, "cpuset": "0-3", **size, "memory_available_bytes": 4 * GIB - 16 * MIB}.items()
+    assert [pool["used"] for pool in first["hugepages"]] == [3]
+    assert [(pool["size_bytes"], pool["total"]) for pool in first["hugepages"]] == [(2 * MIB, 8)]
+    assert second.items() >= {"id": 8, "cpuset": "4-7", **size, "memory_available_bytes": 4 * GIB}.items()
+    assert second["hugepages"] is None
+
+
+def offered(**settings: Any) -> ComputeHost:
+    disk = DiskSpace(total_bytes=100 * GIB - 1, free_bytes=10 * GIB + 5, shared_storage="filer:/export")
+    capacity = capacity_of(machine(), CapacitySettings(**settings), disk)
+    return compute_host(machine(), IDENTITY, "1", 1, capacity)
+
+
+def test_what_the_host_offers_has_novas_columns() -> None:
+    row = offered(
+        cpu_dedicated_set=CpuSet([2, 3]),
+        cpu_shared_set=CpuSet([4, 5, 6]),
+        reserved_host_cpus=1,
+        reserved_host_disk_mb=1500,
+        cpu_allocation_ratio=16.0,
+        enable_cpu_pinning=True,
+        cpu_labels={"vendor": "Intel", "rack": "7"},
+        disk_labels={"kind": "ssd"},
+    )
+    assert (row.vcpus, row.pcpus, row.total_cpu) == (5, 2, 8.0)
+    assert (row.reserved_host_cpus, row.reserved_host_memory_mb, row.reserved_host_disk_mb) == (1, 512, 1500)
+    assert (row.cpu_allocation_ratio, row.ram_allocation_ratio, row.disk_allocation_ratio) == (16.0, 1.0, 1.0)
+    assert (row.local_gb, row.disk_available_least, row.shared_storage) == (99, 10, "filer:/export")
+    assert row.enable_cpu_pinning is True
+    assert json.loads(row.labels or "") == {"cpu.vendor": "Intel", "cpu.rack": "7", "disk.kind": "ssd"}
+    assert [node["dedicated_cpus"] for node in json.loads(row.numa_topology)["nodes"]] == ["2-3", ""]
+
+
+def test_without_sets_every_cpu_is_for_workloads_and_none_dedicated() -> None:
+    row = offered()
+    assert (row.vcpus, row.pcpus, row.labels) == (8, 0, "{}")
+    assert (row.cpu_allocation_ratio, row.enable_cpu_pinning) == (4.0, False)
+
+
+def test_a_set_that_is_all_offline_leaves_no_cpu_and_still_a_row() -> None:
+    facts = with_processors(*(replace(processor, online=processor.id > 1) for processor in machine().cpu.processors))
+    capacity = capacity_of(facts, CapacitySettings(cpu_dedicated_set=CpuSet([0, 1])), None)
+    row = compute_host(facts, IDENTITY, "1", 1, capacity)
+    assert (row.vcpus, row.pcpus, row.total_cpu, row.local_gb, row.disk_available_least) == (0, 0, 6.0, None, None)
+
+
+@pytest.mark.parametrize(("growth", "least"), [(0, 10), (5 * GIB, 5), (10 * GIB + 5, 0), (10 * GIB + 6, -1)])
+def test_disk_that_is_promised_and_not_written_yet_is_not_available(growth: int, least: int) -> None:
+    disk = DiskSpace(total_bytes=100 * GIB, free_bytes=10 * GIB + 5)
+    capacity = capacity_of(machine(), CapacitySettings(), disk)
+    found = Discovery(disk_overcommitted_bytes=growth)
+    assert compute_host(machine(), IDENTITY, "1", 1, capacity, found).disk_available_least == least
+
+
+def found(*engines: SeenEngine, **discovery: Any) -> ComputeHost:
+    return compute_host(machine(), IDENTITY, "1", 1, None, Discovery(engines=engines, **discovery))
+
+
+def test_a_bare_host_has_no_containers_and_no_runtimes_for_certain() -> None:
+    row = found()
+    assert (row.no_of_containers, row.running_containers, row.paused_containers, row.stopped_containers) == (0,) * 4
+    assert (row.runtimes, row.engines, row.labels) == ("[]", "[]", "{}")
+    assert (row.hypervisor_type, row.hypervisor_version, row.disk_quota_supported) == (None, None, None)
+
+
+def test_engines_tell_what_the_host_can_run_virtual_machines_first() -> None:
+    docker = EngineReport(
+        engine="docker",
+        status=ANSWERED,
+        runtimes=("runc", "kata"),
+        labels={"rack": "7", "cpu.vendor": "theirs"},
+        disk_quota_supported=False,
+        hypervisor_type="docker",
+        hypervisor_version=20010024,
+    )
+    podman = EngineReport(engine="podman", status=ANSWERED, runtimes=("crun",), disk_quota_supported=True)
+    libvirt = EngineReport(engine="libvirt", status=ANSWERED, hypervisor_type="QEMU", hypervisor_version=7002000)
+    capacity = capacity_of(machine(), CapacitySettings(cpu_labels={"vendor": "ours"}), None)
+    discovery = Discovery(engines=tuple(SeenEngine(report=report) for report in (docker, libvirt, podman)))
+    row = compute_host(machine(), IDENTITY, "1", 1, capacity, discovery)
+    assert (row.hypervisor_type, row.hypervisor_version) == ("QEMU", 7002000)
+    assert (row.runtimes, row.disk_quota_supported) == ('["crun","kata","runc"]', True)
+    assert json.loads(row.labels or "") == {"rack": "7", "cpu.vendor": "ours"}
+    assert found(SeenEngine(report=docker)).hypervisor_version == 20010024
+    assert found(SeenEngine(report=docker)).disk_quota_supported is False
+
+
+def test_each_engine_says_how_old_and_how_complete_its_numbers_are() -> None:
+    answered = SeenEngine(report=EngineReport(engine="docker", status=ANSWERED), age_seconds=95.4, trouble="it hangs")
+    refused = SeenEngine(report=EngineReport(engine="podman", status=UNREADABLE, reason="permission denied"))
+    row = found(answered, refused, complete=frozenset({"docker"}), knows_running=False)
+    keys = ("engine", "status", "reason", "age_seconds", "complete")
+    assert [tuple(engine[key] for key in keys) for engine in json.loads(row.engines or "")] == [
+        ("docker", "unreadable", "it hangs", 95, True),
+        ("podman", "unreadable", "permission denied", None, False),
+    ]
+    assert (row.no_of_containers, row.running_containers, row.runtimes) == (None, None, None)
 
 
 def test_several_nodes_in_one_socket_have_no_sockets_per_cell() -> None:

@@ -62,6 +62,7 @@ class Process:
         ).settings
         self.identity = identity_in(state_path, self.settings)
         self.outbox = Outbox(Spool(state_path / "events.jsonl", 100))
+        self.outbox.take_discovery(None)
         self.health = Health()
         self.pauses: list[float] = []
         self._sequence = 0
@@ -77,6 +78,7 @@ class Process:
                 outbox=self.outbox,
                 health=self.health,
                 host_uuid=lambda: self.identity.uuid,
+                admit=lambda host: None,
                 collected=lambda: None,
             ),
             outbox=self.outbox,
@@ -87,7 +89,7 @@ class Process:
     def turn(self, facts: Host | None = None) -> Snapshot:
         if facts is not None:
             self._sequence += 1
-            self.outbox.facts = Facts(host=facts, sequence=self._sequence)
+            self.outbox.take_facts(Facts(host=facts, sequence=self._sequence))
         self.reporter.turn()
         return self.health.snapshot()
 
@@ -123,7 +125,7 @@ def test_the_heartbeat_waits_for_no_facts_and_the_facts_for_no_events(start: Sta
     (row,) = store.list_hosts(engine)
     assert (row["uuid"], row["sequence"]) == (agent.identity.uuid, 1)
     assert row["service_id"] == store.list_services(engine)[0]["id"]
-    assert agent.outbox.facts is None
+    assert agent.outbox.waiting() is None
     assert agent.pauses == [], "regular turns keep their time"
     assert store.list_services(engine)[0]["report_count"] == 2
 
@@ -211,7 +213,7 @@ def test_a_retired_host_is_refused_and_quiet(start: Start, engine: Engine) -> No
     assert len(agent.pauses) == 3
     store.retire(engine, agent.identity.uuid, undo=True)
     assert agent.turn().is_retired is False
-    assert agent.outbox.facts is None, "what waited was stored"
+    assert agent.outbox.waiting() is None, "what waited was stored"
 
 
 def test_the_lease_is_released_at_an_orderly_stop(start: Start, engine: Engine) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 
@@ -11,17 +12,22 @@ from oslo_config import types
 
 from host_agent.errors import ConfigError
 from host_agent.options import OPTIONS
+from host_agent.reserved_pages import ReservedPages
 from host_agent.settings import (
     AgentSettings,
+    CapacitySettings,
     DatabaseSettings,
     EventSettings,
     MetricsSettings,
+    PlacementSettings,
     Settings,
+    WorkloadSettings,
     embedded_url,
     hide_password,
     load,
     shown,
 )
+from os_capability import CpuSet
 from os_capability.detect import SOURCES
 
 # No file of this machine is read, whatever the test.
@@ -56,21 +62,36 @@ def test_without_any_setting_the_defaults_stand() -> None:
         ),
         events=EventSettings(fold_interval=600, max_age_days=90, max_per_host=1000, spool_size=1000),
         metrics=MetricsSettings(bind=None, textfile=None),
+        capacity=CapacitySettings(),
+        workloads=WorkloadSettings(
+            engines=("docker", "podman", "libvirt", "cgroups"),
+            docker_socket="/run/docker.sock",
+            podman_socket="/run/podman/podman.sock",
+            libvirt_uri="qemu:///system",
+            time_limit=2.0,
+        ),
+        placement=PlacementSettings(),
     )
 
 
 def test_every_option_is_a_setting_and_every_setting_an_option() -> None:
     sections = {
-        "DEFAULT": Settings,
         "database": DatabaseSettings,
         "agent": AgentSettings,
         "events": EventSettings,
         "metrics": MetricsSettings,
+        "workloads": WorkloadSettings,
+        "placement": PlacementSettings,
     }
-    assert sections.keys() == OPTIONS.keys()
-    for section, options in OPTIONS.items():
-        names = {option.dest for option in options}
-        assert names == {field.name for field in fields(sections[section])} - (sections.keys() - {"DEFAULT"})
+    assert OPTIONS.keys() == {*sections, "DEFAULT", "compute"}
+    options = {section: {option.dest for option in OPTIONS[section]} for section in OPTIONS}
+    for section, settings in sections.items():
+        assert options[section] == {field.name for field in fields(settings)}
+    offered = {field.name for field in fields(CapacitySettings)}
+    own = {field.name for field in fields(Settings)} - sections.keys() - {"capacity"}
+    assert options["DEFAULT"] | options["compute"] == own | offered
+    assert options["DEFAULT"].isdisjoint(options["compute"])
+    assert own <= options["DEFAULT"]
 
 
 def test_the_sources_are_the_librarys() -> None:
@@ -134,6 +155,12 @@ def test_oslo_logs_options_stand_in_the_same_places(conf: Path) -> None:
     assert ("[DEFAULT] debug", "True", str(conf)) in list(shown(configuration))
 
 
+TWICE = """[DEFAULT]
+reserved_huge_pages = node:0,size:2048,count:1
+reserved_huge_pages = count:2,node:0,size:2MB
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
@@ -155,6 +182,47 @@ def test_oslo_logs_options_stand_in_the_same_places(conf: Path) -> None:
         ("[metrics]\nbind = 0.0.0.0:9101\n", ["bind = '0.0.0.0:9101'", "127.0.0.1:PORT"]),
         ("[metrics]\nbind = 127.0.0.1.example:1\n", ["bind", "127.0.0.1:PORT"]),
         ("[metrics]\ntextfile = x.prom\n", ["textfile = 'x.prom'", "an absolute path"]),
+        ("[DEFAULT]\nreserved_host_cpus = -1\n", ["reserved_host_cpus = '-1'", "a whole number from 0 to 65536"]),
+        ("[DEFAULT]\ncpu_allocation_ratio = 0.0\n", ["cpu_allocation_ratio = '0.0'", "a number above 0"]),
+        ("[DEFAULT]\ncpu_allocation_ratio = 1e308\n", ["cpu_allocation_ratio = '1e308'", "up to 1000"]),
+        ("[DEFAULT]\nram_allocation_ratio = nan\n", ["ram_allocation_ratio = 'nan'", "a number above 0"]),
+        ("[DEFAULT]\ndisk_allocation_ratio =\n", ["disk_allocation_ratio = ''", "a number above 0"]),
+        ("[DEFAULT]\nreserved_huge_pages = node:0\n", ["reserved_huge_pages = 'node:0'", "node:N,size:S,count:C"]),
+        (TWICE, ["[DEFAULT] reserved_huge_pages", "node 0 and size 2048 are given 2 times"]),
+        ("[compute]\ncpu_dedicated_set = 2-1\n", ["cpu_dedicated_set = '2-1'", "such as 0-7,^3", "before it starts"]),
+        ("[compute]\ncpu_shared_set =\n", ["cpu_shared_set = ''", "no CPU is left"]),
+        ("[compute]\ncpu_shared_set = 0-3,^0-3\n", ["cpu_shared_set = '0-3,^0-3'", "no CPU is left"]),
+        (
+            "[compute]\ncpu_dedicated_set = 2-5\ncpu_shared_set = 0-3\n",
+            ["cpu_dedicated_set = 2-5", "shares CPU 2-3 with cpu_shared_set, which is 0-3"],
+        ),
+        ("[compute]\nenable_cpu_pinning = perhaps\n", ["enable_cpu_pinning = 'perhaps'", "true or false"]),
+        ("[compute]\ncpu_labels = fast\n", ["cpu_labels = 'fast'", "key=value", "'fast' is no key=value"]),
+        ("[compute]\ncpu_labels = a=1,a=2\n", ["'a' is given twice"]),
+        ("[compute]\ninstances_path = /a,b\n", ["instances_path = '/a,b'", "'b' is no absolute path"]),
+        ("[workloads]\nengines = docker,rkt\n", ["engines = 'docker,rkt'", "podman", "'rkt' is no engine"]),
+        ("[workloads]\nengines = none,docker\n", ["engines = 'none,docker'", "'none' is no engine"]),
+        ("[workloads]\nengines =\n", ["engines = ''", "nothing is listed"]),
+        ("[workloads]\ntime_limit = 0\n", ["time_limit = '0'", "a number from 0.1 to 60"]),
+        ("[workloads]\ntime_limit = nan\n", ["time_limit = 'nan'", "a number from 0.1 to 60"]),
+        ("[DEFAULT]\nhost = a\0b\n", ["[DEFAULT] host has a NUL in it"]),
+        (
+            "[DEFAULT]\nreserved_host_cpus = 2\n[compute]\ncpu_dedicated_set = 0-3\n",
+            ["reserved_host_cpus = 2", "with cpu_dedicated_set alone", "leave the host's own out of that set"],
+        ),
+        ("[placement]\nurl = ftp://u:s3cret@h\n", ["[placement] url = ***", "http:// or https://"]),
+        ("[placement]\nauth = basic\n", ["auth = 'basic'", "one of none, keystone"]),
+        ("[placement]\ntoken = s3cret\u20ac\n", ["token = ***", "printable ASCII characters"]),
+        ("[placement]\npassword =\n", ["password = ***", "not empty"]),
+        ("[placement]\npci_classes = 10de:2204=GPU\n", ["pci_classes", "CUSTOM_CLASS"]),
+        ("[placement]\npci_classes = 10de:2204=CUSTOM_A,10DE:2204=CUSTOM_B\n", ["10de:2204 is given twice"]),
+        (
+            "[placement]\nurl = http://h/placement\nauth_url = http://h/identity\nusername = u\n",
+            ["[placement] password is not given", "auth = keystone"],
+        ),
+        ("[placement]\nauth_url = http://h/identity\n", ["[placement] username is not given", "auth = keystone"]),
+        ("[placement]\nurl = http://h/placement\n", ["[placement] auth_url is not given", "auth = keystone"]),
+        ("[placement]\nauth = none\nauth_url = http://h\n", ["[placement] url is not given", "auth = none"]),
         ("refresh_interval = 5\n", ["line 1", "Section must be started"]),
         ("[agent]\nwhat is this\n", ["line 2", "'what is this'"]),
     ],
@@ -167,8 +235,114 @@ def test_a_wrong_file_is_refused_with_one_line_that_names_the_place(conf: Path, 
     line = str(refusal.value)
     assert line.startswith(str(conf))
     assert "\n" not in line
+    assert "s3cret" not in line
     for part in parts:
         assert part in line
+
+
+CAPACITY_FILE = """
+[DEFAULT]
+reserved_host_cpus = 2
+reserved_host_memory_mb = 2048
+reserved_huge_pages = node:0,size:2048,count:64
+reserved_huge_pages = node:1,size:1GB,count:1
+cpu_allocation_ratio = 16
+[compute]
+cpu_dedicated_set = 4-15,^8
+cpu_shared_set = 0-3
+enable_cpu_pinning = yes
+cpu_labels = generation=3, rack = 7
+instances_path = /var/lib/nova/instances,/srv/containers
+[workloads]
+engines = docker, cgroups
+time_limit = 0.5
+[placement]
+url = https://placement.example
+auth = none
+token = t0k3n
+pci_classes = 10DE:2204 = CUSTOM_GPU
+"""
+CAPACITY_ENVIRONMENT = {
+    "OS_CAPABILITY_DEFAULT__RESERVED_HOST_CPUS": "2",
+    "OS_CAPABILITY_DEFAULT__RESERVED_HOST_MEMORY_MB": "2048",
+    "OS_CAPABILITY_DEFAULT__RESERVED_HUGE_PAGES": "node:0,size:2048,count:64; node:1,size:1GB,count:1",
+    "OS_CAPABILITY_DEFAULT__CPU_ALLOCATION_RATIO": "16",
+    "OS_CAPABILITY_COMPUTE__CPU_DEDICATED_SET": "4-15,^8",
+    "OS_CAPABILITY_COMPUTE__CPU_SHARED_SET": "0-3",
+    "OS_CAPABILITY_COMPUTE__ENABLE_CPU_PINNING": "yes",
+    "OS_CAPABILITY_COMPUTE__CPU_LABELS": "generation=3, rack = 7",
+    "OS_CAPABILITY_COMPUTE__INSTANCES_PATH": "/var/lib/nova/instances,/srv/containers",
+    "OS_CAPABILITY_WORKLOADS__ENGINES": "docker, cgroups",
+    "OS_CAPABILITY_WORKLOADS__TIME_LIMIT": "0.5",
+    "OS_CAPABILITY_PLACEMENT__URL": "https://placement.example",
+    "OS_CAPABILITY_PLACEMENT__AUTH": "none",
+    "OS_CAPABILITY_PLACEMENT__TOKEN": "t0k3n",
+    "OS_CAPABILITY_PLACEMENT__PCI_CLASSES": "10DE:2204 = CUSTOM_GPU",
+}
+
+
+def test_the_file_and_the_environment_say_the_same_in_the_same_words(conf: Path) -> None:
+    conf.write_text(CAPACITY_FILE)
+    written = load([str(conf)], environ={}).settings
+
+    assert load(environ=NO_FILE | CAPACITY_ENVIRONMENT).settings == written
+    assert written.capacity == CapacitySettings(
+        reserved_host_cpus=2,
+        reserved_host_memory_mb=2048,
+        reserved_huge_pages=(
+            ReservedPages(node=0, size_bytes=2 * 1024**2, count=64),
+            ReservedPages(node=1, size_bytes=1024**3, count=1),
+        ),
+        cpu_allocation_ratio=16.0,
+        cpu_dedicated_set=CpuSet.parse_list("4-7,9-15"),
+        cpu_shared_set=CpuSet.parse_list("0-3"),
+        enable_cpu_pinning=True,
+        cpu_labels={"generation": "3", "rack": "7"},
+        instances_path=("/var/lib/nova/instances", "/srv/containers"),
+    )
+    assert (written.workloads.engines, written.workloads.time_limit) == (("docker", "cgroups"), 0.5)
+    assert written.placement.pci_classes == {"10de:2204": "CUSTOM_GPU"}
+    assert "t0k3n" not in repr(written)
+
+
+def test_what_is_shown_can_be_given_again_and_hides_the_secrets(conf: Path) -> None:
+    conf.write_text(CAPACITY_FILE + "password = p4ssw0rd\nauth_url = https://u:p4ssw0rd@keystone.example/v3\n")
+    configuration = load([str(conf)], environ={})
+    lines = {name: text for name, text, origin in shown(configuration) if origin == str(conf)}
+
+    assert lines["[DEFAULT] reserved_huge_pages"] == "node:0,size:2048,count:64;node:1,size:1048576,count:1"
+    assert lines["[compute] cpu_dedicated_set"] == "4-7,9-15"
+    assert lines["[placement] token"] == lines["[placement] password"] == "***"
+    assert lines["[placement] auth_url"] == "https://u:***@keystone.example/v3"
+    assert "p4ssw0rd" not in str(lines)
+
+    secrets = {"[placement] token": "t0k3n", "[placement] password": "p4ssw0rd"}
+    secrets["[placement] auth_url"] = "https://u:p4ssw0rd@keystone.example/v3"
+    environ = {}
+    for name, text in (lines | secrets).items():
+        section, option = name[1:].split("] ")
+        environ[f"OS_CAPABILITY_{section}__{option}".upper()] = text
+    assert load(environ=NO_FILE | environ).settings == configuration.settings
+
+
+def test_a_later_source_replaces_all_of_a_repeated_option(conf: Path) -> None:
+    conf.write_text(CAPACITY_FILE)
+    environ = {"OS_CAPABILITY_DEFAULT__RESERVED_HUGE_PAGES": "node:3,size:2048,count:1"}
+    pages = load([str(conf)], environ=environ).settings.capacity.reserved_huge_pages
+    assert pages == (ReservedPages(node=3, size_bytes=2 * 1024**2, count=1),)
+
+
+def test_with_keystone_the_catalog_says_where_placement_is(conf: Path) -> None:
+    conf.write_text("[placement]\nauth_url = http://h/identity\nusername = nova\npassword = x\n")
+    placement = load([str(conf)], environ={}).settings.placement
+    assert placement == PlacementSettings(auth_url="http://h/identity", username="nova", password="x")
+
+
+def test_none_is_no_engine(conf: Path) -> None:
+    conf.write_text("[workloads]\nengines = none\n")
+    configuration = load([str(conf)], environ={})
+    assert configuration.settings.workloads.engines == ()
+    assert ("[workloads] engines", "none", str(conf)) in list(shown(configuration))
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -195,6 +369,22 @@ def test_a_misspelt_variable_is_refused(variable: str, nearest: str) -> None:
 def test_a_wrong_value_in_the_environment_names_the_variable() -> None:
     with pytest.raises(ConfigError, match=r"^\$OS_CAPABILITY_AGENT__REPORT_INTERVAL: .*'-1'.*from 1 to 3600"):
         load(environ=NO_FILE | {"OS_CAPABILITY_AGENT__REPORT_INTERVAL": "-1"})
+
+
+@pytest.mark.parametrize("option", ["DEFAULT__HOST", "DEFAULT__DEBUG", "WORKLOADS__LIBVIRT_URI", "PLACEMENT__TOKEN"])
+def test_bytes_in_the_environment_that_are_no_text_are_refused(option: str) -> None:
+    variable = f"OS_CAPABILITY_{option}"
+    with pytest.raises(ConfigError, match=rf"^\${variable}: \[.*\] .* is not UTF-8 text$"):
+        load(environ=NO_FILE | {variable: os.fsdecode(b"secret\xff")})
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("DEFAULT__HOST", "node\n"), ("METRICS__BIND", "[::1]:1\n"), ("PLACEMENT__TOKEN", "secret\n")]
+)
+def test_the_end_of_a_line_is_no_part_of_a_value(option: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^\$OS_CAPABILITY_{option}: ") as refusal:
+        load(environ=NO_FILE | {f"OS_CAPABILITY_{option}": value})
+    assert "secret" not in str(refusal.value)
 
 
 def test_variables_of_others_and_of_the_tests_are_left_alone() -> None:

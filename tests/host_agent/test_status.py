@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from host_agent.health import COLLECT, REPORT, Health, Snapshot
+from host_agent.health import COLLECT, PLACEMENT, REPORT, SURVEY, Health, Snapshot
 from host_agent.process import is_running, started_ticks
 from host_agent.render.status import status_json, status_text
 from host_agent.settings import load
@@ -109,8 +109,12 @@ def fails(job: str, trouble: str) -> Callable[[Health], None]:
 TROUBLES: list[tuple[str, Callable[[Health], None], str]] = [
     ("collection-stuck", stuck(COLLECT), "hangs"),
     ("collection-failing", fails(COLLECT, "cannot read this machine: x"), "cannot read this machine: x"),
+    ("survey-stuck", stuck(SURVEY), "restart the agent"),
+    ("survey-failing", fails(SURVEY, "a fault in this program: see the log"), "see the log"),
     ("report-stuck", stuck(REPORT), "the database does not answer"),
     ("report-failing", fails(REPORT, "pg: refused"), "pg: refused"),
+    ("placement-stuck", stuck(PLACEMENT), "it or Keystone does not answer"),
+    ("placement-failing", fails(PLACEMENT, "http://p: refused"), "http://p: refused"),
     ("duplicate", lambda health: health.set(is_duplicate=True), "host-agent identity reset"),
     ("retired", lambda health: health.set(is_retired=True), f"hosts retire --undo {UUID}"),
 ]

@@ -39,6 +39,20 @@ def test_systemd_finds_nothing_to_say_about_it(unit: Path) -> None:
 
 
 @needs_systemd
+def test_systemd_takes_the_drop_in_for_the_engines(unit: Path) -> None:
+    drop_in = unit.parent / f"{unit.name}.d" / "engines.conf"
+    drop_in.parent.mkdir()
+    lines = (UNIT.parent / drop_in.name).read_text().splitlines()
+    engines = [line.removeprefix("#") for line in lines if line.startswith("#SupplementaryGroups=")]
+    assert {line.partition("=")[2] for line in engines} == {"docker", "libvirt", "podman"}
+    assert [line for line in lines if line and not line.startswith("#")] == ["[Service]"], "it opens nothing by itself"
+
+    drop_in.write_text("\n".join(["[Service]", *engines, ""]))
+    verified = analyze("verify", str(unit))
+    assert (verified.returncode, verified.stderr) == (0, "")
+
+
+@needs_systemd
 def test_its_exposure_is_low(unit: Path) -> None:
     judged = analyze("security", "--offline=true", "--threshold=15", "--no-pager", str(unit))
     if "--offline" in judged.stderr:

@@ -37,9 +37,9 @@ def test_once_without_any_configuration_shows_this_machine_and_where_its_row_is(
     facts = os_capability.collect()
     assert shown.code == 0
     assert shown.err == "".join(f"host-agent: {w.code}: {w.message}\n" for w in facts.warnings)
-    assert f"  hypervisor_hostname    {socket.gethostname()}\n" in shown.out
-    assert f"  vcpus                  {facts.cpu.threads}\n" in shown.out
-    assert f"  mem_total_kb           {(facts.memory.total_bytes or 0) // 1024}  (" in shown.out
+    assert f"  hypervisor_hostname     {socket.gethostname()}\n" in shown.out
+    assert f"  vcpus                   {facts.cpu.threads}\n" in shown.out
+    assert f"  mem_total_kb            {(facts.memory.total_bytes or 0) // 1024}  (" in shown.out
     assert shown.out.count("\nnot measured yet: ") == 1
     uuid = (agent.state / "host_uuid").read_text().strip()
     assert shown.out.endswith(f"stored in sqlite:///{agent.database}, table compute_host, uuid {uuid}\n")
@@ -54,7 +54,7 @@ def test_once_as_json_is_the_row_with_its_documents_decoded(agent: HostAgent, ca
     assert row["facts"]["schema"] == "os-capability/1"
     assert [node["id"] for node in row["numa_topology"]["nodes"]] == [0, 1]
     assert row["memory_mb"] == row["facts"]["memory"]["total_bytes"] // 1024**2
-    assert row["vcpus_used"] is None
+    assert (row["vcpus_used"], row["usage"]["workloads"]) == (0, [])
     assert row["deleted"] == 0
     assert row["updated_at"].endswith("Z")
 

@@ -123,7 +123,7 @@ def test_each_host_has_its_state_and_the_time_it_was_seen(fleet: Fleet) -> None:
     assert states(everything)["node-6"] == ["retired", "-"]
     assert everything.err == ""
     shown = fleet.agent("hosts", "show", "node-4").out
-    assert "  state                  disabled\n  disabled_reason        a new disk\n" in shown
+    assert "  state                   disabled\n  disabled_reason         a new disk\n" in shown
 
 
 def test_programs_get_the_state_too(fleet: Fleet) -> None:

@@ -21,7 +21,11 @@ from tests.host_agent.store.fleet import BOOT, OTHER_BOOT, claim, enlist
 
 BIG = 2**53 + 1
 STORES_OWN = {"id", "service_id", "mapped", "facts_at", "created_at", "updated_at", "deleted_at", "deleted"} | {
-    "retired_at"
+    "retired_at",
+    "usage_generation",
+    "workloads_at",
+    *("vcpus_used", "pcpus_used", "memory_mb_used", "free_ram_mb", "local_gb_used", "free_disk_gb", "used_cpu"),
+    *("running_vms", "current_workload"),
 }
 
 
@@ -171,18 +175,18 @@ def test_a_batch_writes_new_changed_and_settled_hosts(engine: Engine) -> None:
     store.upsert_many(engine, [record(number) for number in (2, 4, 6)])
     before = {row["uuid"]: row for row in store.list_hosts(engine)}
     changed = record(4, facts=machine(flag="avx512f"))
-    store.upsert_many(engine, [record(6, running_vms=3), record(5), changed, record(2, running_vms=1)])
+    store.upsert_many(engine, [record(6, running_containers=3), record(5), changed, record(2, running_containers=1)])
     after = {row["uuid"]: row for row in store.list_hosts(engine)}
     assert sorted(map(str, after)) == [uuid(number) for number in (2, 4, 5, 6)]
-    assert [after[uuid(number)]["running_vms"] for number in (2, 4, 5, 6)] == [1, None, None, 3]
+    assert [after[uuid(number)]["running_containers"] for number in (2, 4, 5, 6)] == [1, None, None, 3]
     moved = {key for key in before if after[key]["facts_at"] != before[key]["facts_at"]}
     assert moved == {uuid(4)}
     assert row_of(engine, 4)["facts"] == changed.facts
 
 
 def test_a_batch_may_name_a_host_twice_and_the_last_wins(engine: Engine) -> None:
-    store.upsert_many(engine, [record(1, running_vms=1), record(1, running_vms=2)])
-    assert row_of(engine)["running_vms"] == 2
+    store.upsert_many(engine, [record(1, running_containers=1), record(1, running_containers=2)])
+    assert row_of(engine)["running_containers"] == 2
 
 
 def test_an_empty_batch_writes_nothing(engine: Engine) -> None:
@@ -230,9 +234,9 @@ ORDER = [
 @pytest.mark.parametrize("facts", [OLD, NEW], ids=["same facts", "other facts"])
 def test_facts_of_the_same_boot_that_are_older_change_nothing(engine: Engine, write: Any, facts: Host) -> None:
     for number, (stored, written, is_taken) in enumerate(ORDER):
-        write(engine, record(number, facts=OLD, boot_id=stored[0], sequence=stored[1], running_vms=1))
+        write(engine, record(number, facts=OLD, boot_id=stored[0], sequence=stored[1], running_containers=1))
         before = row_of(engine, number)
-        newer = record(number, facts=facts, boot_id=written[0], sequence=written[1], running_vms=2)
+        newer = record(number, facts=facts, boot_id=written[0], sequence=written[1], running_containers=2)
         write(engine, newer)
         row = row_of(engine, number)
         if is_taken:
@@ -249,10 +253,12 @@ def test_one_host_that_has_newer_facts_holds_up_no_other_of_its_batch(engine: En
     store.upsert_many(engine, [record(number, sequence=5) for number in (1, 2, 3)])
     before = {number: row_of(engine, number) for number in (1, 2, 3)}
     sequences = {1: 6, 2: 4, 3: 6}
-    store.upsert_many(engine, [record(number, sequence=sequences[number], running_vms=1) for number in sequences])
+    store.upsert_many(
+        engine, [record(number, sequence=sequences[number], running_containers=1) for number in sequences]
+    )
     after = {number: row_of(engine, number) for number in (1, 2, 3)}
     assert [after[number]["sequence"] for number in (1, 2, 3)] == [6, 5, 6]
-    assert [after[number]["running_vms"] for number in (1, 2, 3)] == [1, None, 1]
+    assert [after[number]["running_containers"] for number in (1, 2, 3)] == [1, None, 1]
     # Their facts are the same, though the whole batch was written anew.
     assert [after[number]["facts_at"] for number in after] == [before[number]["facts_at"] for number in before]
 

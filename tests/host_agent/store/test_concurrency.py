@@ -40,10 +40,10 @@ def at_once(work: Callable[[int], object], count: int = THREADS) -> None:
 
 @pytest.mark.parametrize("facts", [[OLD], [OLD, NEW]], ids=["same facts", "facts in dispute"])
 def test_twenty_threads_on_one_engine_make_one_row(engine: Engine, facts: list[Any]) -> None:
-    at_once(lambda number: store.upsert(engine, record(facts=facts[number % len(facts)], running_vms=number)))
+    at_once(lambda number: store.upsert(engine, record(facts=facts[number % len(facts)], running_containers=number)))
     (row,) = store.list_hosts(engine)
     assert row["uuid"] == uuid(1)
-    assert row["running_vms"] in range(THREADS)
+    assert row["running_containers"] in range(THREADS)
 
 
 def test_twenty_engines_make_one_row(engine: Engine, database_url: str, opened: Callable[..., Engine]) -> None:
@@ -106,9 +106,9 @@ def test_a_batch_tried_again_is_written_whole_even_from_a_generator(
             connection.exec_driver_sql(RAISE_TEMPORARY[connection.dialect.name])
 
     event.listen(engine, "begin", fail_once)
-    store.upsert_many(engine, (record(number, running_vms=7) for number in range(3)))
+    store.upsert_many(engine, (record(number, running_containers=7) for number in range(3)))
     assert failed
-    assert [row["running_vms"] for row in store.list_hosts(engine)] == [7, 7, 7]
+    assert [row["running_containers"] for row in store.list_hosts(engine)] == [7, 7, 7]
 
 
 def boot(number: int) -> str:
@@ -260,7 +260,7 @@ def test_however_the_reports_of_a_boot_overtake_each_other_the_newest_stays(
         # Replays too: a report whose answer was lost is sent again, later.
         sequences = order.sample(range(newest + 1), 12) + [newest] * (number == 0)
         for sequence in sequences + order.sample(sequences, 4):
-            told = record(facts=[OLD, NEW][sequence % 2], boot_id=BOOT, sequence=sequence, running_vms=sequence)
+            told = record(facts=[OLD, NEW][sequence % 2], boot_id=BOOT, sequence=sequence, running_containers=sequence)
             if sequence % 3:
                 store.upsert(engines[number], told)
             else:
@@ -268,7 +268,7 @@ def test_however_the_reports_of_a_boot_overtake_each_other_the_newest_stays(
 
     at_once(report, writers)
     row = host(engine)
-    assert (row["sequence"], row["running_vms"]) == (newest, newest)
+    assert (row["sequence"], row["running_containers"]) == (newest, newest)
     assert row["facts_digest"] == record(facts=OLD).facts_digest
     assert row["facts"] == record(facts=OLD).facts
 
@@ -288,7 +288,7 @@ def test_the_stored_row_is_that_of_the_newest_report_that_was_taken(engine: Engi
         connection.exec_driver_sql("DELETE FROM compute_host")
     taken: tuple[str | None, int, bool, int] | None = None
     for number, (boot_id, sequence, is_new, is_batch) in enumerate(reports):
-        told = record(facts=NEW if is_new else OLD, boot_id=boot_id, sequence=sequence, running_vms=number)
+        told = record(facts=NEW if is_new else OLD, boot_id=boot_id, sequence=sequence, running_containers=number)
         if is_batch:
             store.upsert_many(engine, [told])
         else:
@@ -299,5 +299,5 @@ def test_the_stored_row_is_that_of_the_newest_report_that_was_taken(engine: Engi
         assert store.list_hosts(engine) == []
         return
     row = host(engine)
-    assert (row["boot_id"], row["sequence"], row["running_vms"]) == (taken[0], taken[1], taken[3])
+    assert (row["boot_id"], row["sequence"], row["running_containers"]) == (taken[0], taken[1], taken[3])
     assert row["facts"] == record(facts=NEW if taken[2] else OLD).facts

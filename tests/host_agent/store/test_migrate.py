@@ -21,6 +21,7 @@ from host_agent.errors import SchemaOutdated, SchemaTooNew, StoreError
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
 from host_agent.store.schema import Base
+from host_agent.store.transaction import transaction
 from tests.host_agent.facts import record
 from tests.host_agent.store.fleet import enlist, host
 
@@ -293,3 +294,29 @@ def test_upgrades_at_the_same_time_wait_for_each_other(
 def test_importing_the_store_leaves_alembic_alone() -> None:
     code = "import sys, host_agent.store.migrate; sys.exit('alembic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_events_told_before_some_were_about_no_host_stay_as_they_are(bare: Engine) -> None:
+    """SQLite cannot let a column be NULL that was not: it gets a copy of the table."""
+    with transaction(bare) as connection:
+        migrate.take_steps(connection, [step for step in migrate.revisions() if step <= "0008"])
+        connection.execute(
+            text(
+                "INSERT INTO events (uuid, host_uuid, host, at, code, message, detail, created_at) VALUES"
+                " ('e-1', 'h-1', 'node-1', '2026-01-02 03:04:05.678901', 'up', 'ünï 🖥', '{}', '2026-01-02 03:04:06')"
+            )
+        )
+    with pytest.raises(StoreError), transaction(bare) as connection:
+        connection.execute(text("UPDATE events SET host_uuid = NULL"))
+    migrate.upgrade(bare)
+    (event,) = store.list_events(bare, host_uuid="h-1")
+    assert (event["uuid"], event["message"]) == ("e-1", "ünï 🖥")
+    assert str(event["at"]) == "2026-01-02 03:04:05.678901+00:00"
+    assert {index["name"] for index in inspect(bare).get_indexes("events")} >= {
+        "ix_events_host_uuid_at",
+        "ix_events_at",
+    }
+    assert store.create_aggregate(bare, "one").id is not None
+    assert [row["host_uuid"] for row in store.list_events(bare)] == [None, "h-1"]
+    with pytest.raises(StoreError), transaction(bare) as connection:
+        connection.execute(text("UPDATE events SET uuid = 'e-1'"))

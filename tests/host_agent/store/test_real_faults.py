@@ -97,17 +97,17 @@ def test_a_server_killed_at_the_commit_says_so_and_the_call_can_be_repeated(engi
     lease = store.register(engine, claim())
     assert codes(engine) == ["host-registered"]
     kills = 1
-    store.upsert(engine, record(boot_id=lease.lease.boot_id, running_vms=3), lease.lease)
-    assert host(engine)["running_vms"] == 3
+    store.upsert(engine, record(boot_id=lease.lease.boot_id, running_containers=3), lease.lease)
+    assert host(engine)["running_containers"] == 3
     assert len(store.list_services(engine)) == 1
 
 
 def test_a_restart_between_two_calls_is_not_noticed(engine: Engine, any_server: Server) -> None:
-    store.upsert(engine, record(running_vms=1))
+    store.upsert(engine, record(running_containers=1))
     any_server.stop()
     any_server.start()
-    store.upsert(engine, record(running_vms=2))
-    assert host(engine)["running_vms"] == 2
+    store.upsert(engine, record(running_containers=2))
+    assert host(engine)["running_containers"] == 2
 
 
 def free_connections(server: Server) -> int:
@@ -140,12 +140,12 @@ def test_a_read_only_server_is_read_and_says_so(engine: Engine, any_server: Serv
     enlist(engine)
     any_server.set_read_only(True)
     with pytest.raises(StoreReadOnly, match="name the primary, or make it writable") as raised:
-        store.upsert(engine, record(running_vms=5))
+        store.upsert(engine, record(running_containers=5))
     line(raised)
     assert len(store.list_hosts(engine)) == 1
     any_server.set_read_only(False)
-    store.upsert(engine, record(running_vms=5))
-    assert host(engine)["running_vms"] == 5
+    store.upsert(engine, record(running_containers=5))
+    assert host(engine)["running_containers"] == 5
 
 
 @pytest.mark.parametrize("password", ["wrong-secret", "p@ss/w:o?r#d,%", "ä\U0001f600 "])
@@ -310,8 +310,8 @@ def test_a_full_disk_says_so_and_keeps_every_row(small_disk: Path, opened: Open)
     line(raised)
     assert host(engine)["host"] == "node-1"
     ballast.unlink()
-    store.upsert(engine, record(boot_id=lease.boot_id, running_vms=7), lease)
-    assert host(engine)["running_vms"] == 7
+    store.upsert(engine, record(boot_id=lease.boot_id, running_containers=7), lease)
+    assert host(engine)["running_containers"] == 7
 
 
 def test_a_file_that_may_not_grow_says_so(sqlite_url: str, opened: Open) -> None:

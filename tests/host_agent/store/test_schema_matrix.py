@@ -23,6 +23,7 @@ from host_agent.store.engine import Engine
 from host_agent.store.transaction import transaction
 from tests.host_agent.facts import record, uuid
 from tests.host_agent.store.fleet import age, beat, claim, codes, enlist, host
+from tests.host_agent.store.workloads import vm
 
 PREVIOUS = "0002"
 HOSTS = 10_000
@@ -95,6 +96,20 @@ def test_the_next_agent_takes_the_row_of_the_previous_one_over(engine: Engine) -
     assert (row["sequence"], row["service_id"]) == (1, lease.service_id)
     assert len(store.list_services(engine)) == len(store.list_hosts(engine)) == 1
     assert codes(engine) == []
+
+
+def test_a_previous_agent_forgets_the_usage_until_somebody_counts_it_anew(engine: Engine) -> None:
+    """It writes the columns as it always did, without a value; an upgrade ends with `hosts recount`."""
+    send(engine, "first heartbeat")
+    send(engine, "first facts")
+    store.record_workload(engine, vm(), "node-1")
+    assert host(engine)["vcpus_used"] == 4
+    send(engine, "changed facts")
+    assert host(engine)["vcpus_used"] is None
+    assert store.recount(engine) == 1
+    assert host(engine)["vcpus_used"] == 4
+    enlist(engine)
+    assert (host(engine)["vcpus_used"], store.recount(engine)) == (4, 0)
 
 
 def test_an_agent_that_is_downgraded_goes_on_and_comes_back(engine: Engine) -> None:

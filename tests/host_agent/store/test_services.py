@@ -67,7 +67,7 @@ def test_a_boot_that_lost_its_row_is_told_and_changes_nothing(engine: Engine) ->
     before = service(engine), host(engine)["updated_at"]
     assert beat(engine, lease) is None
     with pytest.raises(LeaseLost, match="has to register again"):
-        store.upsert(engine, record(running_vms=9, sequence=10**9), lease)
+        store.upsert(engine, record(running_containers=9, sequence=10**9), lease)
     store.release(engine, lease)
     assert (service(engine), host(engine)["updated_at"]) == before
     assert beat(engine, newer) is not None

@@ -176,12 +176,12 @@ def kill_connections_of(engine: Engine) -> None:
 
 
 def test_an_idle_connection_that_died_is_replaced(server: Engine) -> None:
-    store.upsert(server, record(1, running_vms=1))
+    store.upsert(server, record(1, running_containers=1))
     kill_connections_of(server)
-    store.upsert(server, record(1, running_vms=2))
+    store.upsert(server, record(1, running_containers=2))
     row = store.get(server, uuid(1))
     assert row is not None
-    assert row["running_vms"] == 2
+    assert row["running_containers"] == 2
     kill_connections_of(server)
     assert len(store.list_hosts(server)) == 2
 

@@ -62,6 +62,7 @@ class TestNames:
         emitted = set.union(*map(names, FLAG_TABLES), set(tables.ARCHITECTURES.values()), power)
         emitted |= {"HW_CPU_X86_AMD_SSBD", "HW_CPU_HYPERTHREADING", "HW_NUMA_ROOT", "HW_NIC_SRIOV"}
         assert emitted - set(os_traits.get_traits()) == set()
+        assert emitted == tables.TRAITS
 
     def test_every_trait_of_x86_and_aarch64_cpus_has_its_flag(self) -> None:
         ours = set.union(*map(names, FLAG_TABLES)) | BEYOND_FACTS | {"HW_CPU_X86_AMD_SSBD"}

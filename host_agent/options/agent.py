@@ -1,57 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every option in one table: its section, name, type, default and meaning.
-
-The settings (`host_agent.settings`), the sample file and the options' page (`host_agent.sample`) come from it.
-"""
+"""Options of the agent itself: who it is, where it writes, how often, and what it tells of itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from oslo_config import cfg, types
+from oslo_config import cfg
 
-__all__ = ["OPTIONS", "allowed"]
+from host_agent.options.kinds import ABSOLUTE_PATH, LOOPBACK, NAME, SOME_TEXT
 
-_NAME = r"^\S{1,255}$"
-_ABSOLUTE_PATH = r"^/"
-_SOME_TEXT = r"\S"
-_LOOPBACK = r"^(127(\.\d{1,3}){3}|\[::1\]|localhost):\d{1,5}$"
+__all__ = ["IDENTITY", "SECTIONS"]
 
-OPTIONS: Mapping[str, tuple[cfg.Opt, ...]] = {
-    "DEFAULT": (
-        cfg.StrOpt(
-            "host",
-            regex=_NAME,
-            sample_default="<the host name at first registration>",
-            help="Name of this host in the `host` columns, which aggregates refer to. "
-            "Without it: the host name at first registration; a later rename of the machine does not change it.",
-        ),
-        cfg.IPOpt(
-            "my_ip",
-            sample_default="<source address of the default route>",
-            help="Address of this host, stored as `host_ip`. Without a default route: 127.0.0.1.",
-        ),
-        cfg.StrOpt(
-            "host_uuid_file",
-            default="/etc/os-capability/host_uuid",
-            regex=_ABSOLUTE_PATH,
-            help="File with this host's uuid, for machines that are given theirs when they are provisioned. Where it "
-            "does not exist the uuid is the one in the state directory, made at the first start.",
-        ),
-        cfg.StrOpt(
-            "state_path",
-            regex=_SOME_TEXT,
-            sample_default="<$STATE_DIRECTORY, else /var/lib/os-capability>",
-            help="Directory of what the agent keeps: the host's identity, the last known facts, events that wait, the "
-            "embedded database. Without it: $STATE_DIRECTORY, which systemd sets; else /var/lib/os-capability for "
-            "root; else $XDG_STATE_HOME/os-capability, which is ~/.local/state/os-capability unless set.",
-        ),
+IDENTITY: tuple[cfg.Opt, ...] = (
+    cfg.StrOpt(
+        "host",
+        regex=NAME,
+        sample_default="<the host name at first registration>",
+        help="Name of this host in the `host` columns, which aggregates refer to. "
+        "Without it: the host name at first registration; a later rename of the machine does not change it.",
     ),
+    cfg.IPOpt(
+        "my_ip",
+        sample_default="<source address of the default route>",
+        help="Address of this host, stored as `host_ip`. Without a default route: 127.0.0.1.",
+    ),
+    cfg.StrOpt(
+        "host_uuid_file",
+        default="/etc/os-capability/host_uuid",
+        regex=ABSOLUTE_PATH,
+        help="File with this host's uuid, for machines that are given theirs when they are provisioned. Where it "
+        "does not exist the uuid is the one in the state directory, made at the first start.",
+    ),
+    cfg.StrOpt(
+        "state_path",
+        regex=SOME_TEXT,
+        sample_default="<$STATE_DIRECTORY, else /var/lib/os-capability>",
+        help="Directory of what the agent keeps: the host's identity, the last known facts, events that wait, the "
+        "embedded database. Without it: $STATE_DIRECTORY, which systemd sets; else /var/lib/os-capability for "
+        "root; else $XDG_STATE_HOME/os-capability, which is ~/.local/state/os-capability unless set.",
+    ),
+)
+
+SECTIONS: Mapping[str, tuple[cfg.Opt, ...]] = {
     "database": (
         cfg.StrOpt(
             "url",
             secret=True,
-            regex=_SOME_TEXT,
+            regex=SOME_TEXT,
             sample_default="sqlite:///<state_path>/os-capability.sqlite",
             help="Where the rows go: sqlite:///FILE, postgresql+psycopg://USER:PASSWORD@HOST/NAME or "
             "mysql+pymysql://USER:PASSWORD@HOST/NAME. HOST may be several, HOST:PORT,HOST:PORT, tried in turn. "
@@ -62,7 +57,7 @@ OPTIONS: Mapping[str, tuple[cfg.Opt, ...]] = {
         cfg.StrOpt(
             "root",
             default="/",
-            regex=_ABSOLUTE_PATH,
+            regex=ABSOLUTE_PATH,
             help="Directory under which the machine's `proc` and `sys` lie, for an agent in a container that has the "
             "host's trees mounted elsewhere. / is the machine that the agent runs on.",
         ),
@@ -120,13 +115,13 @@ OPTIONS: Mapping[str, tuple[cfg.Opt, ...]] = {
         cfg.StrOpt(
             "binary",
             default="nova-compute",
-            regex=_NAME,
+            regex=NAME,
             help="`binary` of this host's row in the `services` table; clients written for Nova look for the default.",
         ),
         cfg.StrOpt(
             "topic",
             default="compute",
-            regex=_NAME,
+            regex=NAME,
             help="`topic` of this host's row in the `services` table.",
         ),
     ),
@@ -164,37 +159,16 @@ OPTIONS: Mapping[str, tuple[cfg.Opt, ...]] = {
     "metrics": (
         cfg.StrOpt(
             "bind",
-            regex=_LOOPBACK,
+            regex=LOOPBACK,
             sample_default="<nothing listens>",
             help="Where `run` serves /metrics for Prometheus: ADDRESS:PORT, of the loopback only.",
         ),
         cfg.StrOpt(
             "textfile",
-            regex=_ABSOLUTE_PATH,
+            regex=ABSOLUTE_PATH,
             sample_default="<no file>",
             help="File that `run` keeps the same metrics in, for the textfile collector of node_exporter; its name "
             "ends in .prom, and its directory must exist.",
         ),
     ),
-}
-
-
-def allowed(option: cfg.Opt) -> str:
-    """Say in words which values `option` takes."""
-    match option.type:
-        case types.Integer(min=least, max=most):
-            return f"a whole number from {least} to {most}"
-        case types.String(choices=choices) if choices:
-            return "one of " + ", ".join(choices)
-        case types.String(regex=regex) if regex:
-            return _WORDS[regex.pattern]
-        case _:
-            return "an IPv4 or IPv6 address"
-
-
-_WORDS = {
-    _NAME: "a name of up to 255 characters, without spaces",
-    _ABSOLUTE_PATH: "an absolute path",
-    _SOME_TEXT: "a text that is not empty",
-    _LOOPBACK: "127.0.0.1:PORT, [::1]:PORT or localhost:PORT",
 }

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where else than into the database a host's facts go."""

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Locks on what the usage of hosts is made of: their rows, and names that no row has yet."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import cast
+from uuid import UUID, uuid5
+
+from sqlalchemy import Connection, Table, bindparam, delete, func, select, update
+
+from host_agent.store.schema import ComputeHostRow, WorkloadRow
+from host_agent.store.upsert import insert_missing
+
+__all__ = ["NEXT_GENERATION", "hold", "hold_names"]
+
+_HOSTS = cast(Table, ComputeHostRow.__table__)
+_WORKLOADS = cast(Table, WorkloadRow.__table__)
+_NAMESPACE = UUID("5c1e1c58-6c0c-5b0e-9d0a-3a1a3b4ed6f0")
+
+NEXT_GENERATION = func.coalesce(_HOSTS.c.usage_generation, 0) + 1
+_HOLD = update(_HOSTS).where(_HOSTS.c.uuid == bindparam("key_uuid")).values(usage_generation=NEXT_GENERATION)
+
+
+def hold(connection: Connection, names: Collection[str]) -> None:
+    """Lock the rows of all hosts of these names, in the order that everybody locks them in, or the names themselves."""
+    unknown = set(names) - _hold_rows(connection, names)
+    if unknown:
+        hold_names(connection, unknown)
+        # Whoever had one of these names locked until now has given it a row.
+        _hold_rows(connection, unknown)
+
+
+def hold_names(connection: Connection, names: Collection[str]) -> None:
+    """Lock names that a row takes or may take, or what is recorded for one at this moment would miss the row."""
+    places = [{"uuid": str(uuid5(_NAMESPACE, name))} for name in sorted(names)]
+    if places:
+        connection.execute(insert_missing(connection.dialect.name, _WORKLOADS, "uuid"), places)
+        # What was inserted keeps others from inserting the same until the transaction ends, there or not.
+        connection.execute(delete(_WORKLOADS).where(_WORKLOADS.c.uuid == bindparam("uuid")), places)
+
+
+def _hold_rows(connection: Connection, names: Collection[str]) -> set[str]:
+    """Lock the rows of hosts, and give the names that have one."""
+    query = select(_HOSTS.c.uuid, _HOSTS.c.host).where(_HOSTS.c.host.in_(names), _HOSTS.c.retired_at.is_(None))
+    found = connection.execute(query.order_by(_HOSTS.c.uuid)).all()
+    if found:
+        connection.execute(_HOLD, [{"key_uuid": uuid} for uuid, _ in found])
+    return {host for _, host in found}
