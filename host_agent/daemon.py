@@ -112,7 +112,8 @@ class _Daemon:
     def stop(self) -> None:
         """End within two seconds."""
         self._notifier.stopping()
-        if self._schedule.stop(_GRACE_SECONDS):
+        # Only for this job: what the others leave undone they do at the next start, and an engine may hang.
+        if self._schedule.stop(_GRACE_SECONDS, REPORT):
             release = threading.Thread(target=self._jobs.reporter.release, daemon=True)
             release.start()
             release.join(_RELEASE_SECONDS)

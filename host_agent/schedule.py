@@ -7,7 +7,7 @@ import hashlib
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta, timezone
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_EXECUTED, JobExecutionEvent
@@ -77,12 +77,15 @@ class Schedule:
         for job in self._scheduler.get_jobs():
             self.now(job.id)
 
-    def stop(self, grace_seconds: float) -> bool:
-        """Start nothing more and wait so long for what runs; False when something still runs."""
+    def stop(self, grace_seconds: float, *names: str) -> bool:
+        """Start nothing more, and wait so long for the jobs of these names; False when one of them still runs.
+
+        Without names it is every job that is waited for.
+        """
         if self._scheduler.running:
             self._scheduler.remove_all_jobs()
             self._scheduler.shutdown(wait=False)
-        return self._executor.join(grace_seconds)
+        return self._executor.join(grace_seconds, names)
 
     def _ended(self, event: JobExecutionEvent) -> None:
         if event.job_id in self._asked:
@@ -131,12 +134,13 @@ class _DaemonThreads(BaseExecutor):  # type: ignore[misc]
         else:
             self._run_job_success(job.id, events)
 
-    def join(self, timeout_seconds: float) -> bool:
-        """Wait for the running jobs; False when some still run after that time."""
+    def join(self, timeout_seconds: float, names: Collection[str]) -> bool:
+        """Wait for the running jobs of these names, or all; False when some still run after that time."""
         until = time.monotonic() + timeout_seconds
-        for thread in self._threads:
+        threads = [thread for thread in self._threads if not names or thread.name in names]
+        for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        return not any(thread.is_alive() for thread in threads)
 
 
 class ClockWatch:

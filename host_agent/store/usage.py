@@ -194,7 +194,10 @@ def _units(size_bytes: int, unit_bytes: int) -> int:
 
 def _told(engines: str | None) -> set[str]:
     """Give the names of the engines that told themselves what they run, as ``compute_host.engines`` has them."""
-    return {engine["engine"] for engine in json.loads(engines or "[]") if engine["status"] == ANSWERED}
+    try:
+        return {engine["engine"] for engine in json.loads(engines or "[]") if engine["status"] == ANSWERED}
+    except (KeyError, TypeError, ValueError):
+        return set()  # what another program wrote is no reason to lose the rest
 
 
 @lru_cache(maxsize=64)
