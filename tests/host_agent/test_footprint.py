@@ -23,7 +23,7 @@ TOP = Path(__file__).resolve().parents[2]
 PLAIN = TOP / "tests" / "hosts" / "x86_64-plain" / "root"
 # One every five minutes, so that some are folded and some are told.
 CYCLES_BETWEEN_CHANGES = 5
-WARM_UP, CYCLES = 200, 400
+WARM_UP, CYCLES, MOST_ROUNDS = 200, 400, 5
 # sqlite3 keeps references to up to 200 closed cursors before it throws them away. One thing kept each cycle is more.
 TOLERANCE = 300
 
@@ -74,12 +74,17 @@ def test_nothing_grows_with_the_number_of_cycles(tmp_path: Path) -> None:
     machine = ChangingMachine(tmp_path / "machine")
     agent = Cycles(tmp_path / "state", root=str(machine.root))
     live(agent, machine, WARM_UP)
-    before, opened, files = held(), open_things(), sorted(path.name for path in agent.settings.state_path.iterdir())
+    opened, files = open_things(), sorted(path.name for path in agent.settings.state_path.iterdir())
 
-    live(agent, machine, CYCLES)
-
-    after = held()
-    assert [now - then for now, then in zip(after, before, strict=True) if now - then > TOLERANCE] == []
+    # What is kept on purpose has filled up sooner or later, on Python 3.10 later; what leaks grows in every round.
+    growths = []
+    for _ in range(MOST_ROUNDS):
+        before = held()
+        live(agent, machine, CYCLES)
+        growths.append(max(now - then for now, then in zip(held(), before, strict=True)))
+        if growths[-1] <= TOLERANCE:
+            break
+    assert growths[-1] <= TOLERANCE, growths
     assert open_things() == opened
     assert sorted(path.name for path in agent.settings.state_path.iterdir()) == files
 

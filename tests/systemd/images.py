@@ -44,7 +44,9 @@ def wheelhouse() -> Path:
     setup = configparser.ConfigParser(interpolation=None)
     setup.read(TREE / "setup.cfg")
     extras = setup["options.extras_require"]
-    wanted = (setup["options"]["install_requires"] + extras["postgresql"] + extras["mysql"]).split("\n")
+    wanted = setup["options"]["install_requires"].split("\n")
+    for extra in ("mysql", "placement", "postgresql"):
+        wanted += extras[extra].split("\n")
     requirements = [line.strip() for line in wanted if line.strip()] + list(_BUILD_REQUIREMENTS)
     return _made_once(
         "wheels",
