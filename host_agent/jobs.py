@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from host_agent import log
 from host_agent.baseline import Baseline
@@ -19,7 +20,6 @@ from host_agent.metrics import Metrics
 from host_agent.notify import Notifier
 from host_agent.outbox import Outbox
 from host_agent.publisher import Publisher
-from host_agent.report.placement import PlacementReporter, Report, is_on
 from host_agent.reporter import Reporter
 from host_agent.settings import Settings, hide_password
 from host_agent.spool import Spool
@@ -29,6 +29,9 @@ from host_agent.store.engine import Engine
 from host_agent.surveyor import Surveyor
 from host_agent.watch import HostWatch
 from os_capability import __version__, load_driver
+
+if TYPE_CHECKING:
+    from host_agent.report.placement import PlacementReporter, Report
 
 __all__ = ["Jobs", "put_together"]
 
@@ -138,8 +141,10 @@ def _placement(
     outbox: Outbox,
     report_after: Callable[[str, float], None],
 ) -> PlacementReporter | None:
-    if not is_on(settings.placement):
+    if not settings.placement.is_on:
         return None
+    # Only where there is a Placement: what nobody uses takes no memory.
+    from host_agent.report.placement import PlacementReporter, Report
 
     def current() -> Report | None:
         facts, discovery, who, state = outbox.facts, outbox.discovery, identity.current(), health.snapshot()

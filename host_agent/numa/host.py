@@ -14,11 +14,9 @@ from math import ceil
 
 from host_agent.numa.cell import NumaCell, PagePool
 from host_agent.numa.document import cells_of, text_of
-from host_agent.numa.fitting import fitting_nodes
 from host_agent.reserved_pages import ReservedPages
 from host_agent.workloads.workload import Workload
 from os_capability import CpuSet, NumaTopology
-from os_capability.insight.fit import Demand
 from os_capability.model import NumaNode
 
 __all__ = ["HostNuma"]
@@ -134,6 +132,10 @@ class HostNuma:
         Raises:
             ValueError: a number is too small.
         """
+        # Only whoever asks: what the agent itself never does takes none of its memory.
+        from host_agent.numa.fitting import fitting_nodes
+        from os_capability.insight.fit import Demand
+
         demand = Demand(
             vcpus=vcpus,
             pcpus=pcpus,

@@ -124,6 +124,11 @@ class PlacementSettings:
     numa_nodes: bool = False
     pci_classes: Mapping[str, str] | None = field(default=None, hash=False)
 
+    @property
+    def is_on(self) -> bool:
+        """Whether there is a Placement to report to: its own address is given, or that of a Keystone that knows it."""
+        return self.url is not None or (self.auth == "keystone" and self.auth_url is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

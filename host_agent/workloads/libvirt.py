@@ -8,15 +8,18 @@ import re
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from host_agent.workloads.domain_xml import Domain, parse_domain
 from host_agent.workloads.engine import ABSENT, ANSWERED, UNREADABLE, EngineReport
 from host_agent.workloads.workload import PAUSED, RUNNING, STOPPED, VM, Workload
+
+if TYPE_CHECKING:
+    from host_agent.workloads.domain_xml import Domain
 
 __all__ = ["LibvirtEngine"]
 
 _NAME = "libvirt"
+_USUAL_URI = "qemu:///system"
 # The daemon of all drivers, and QEMU's own since libvirt 5.6; each with a second socket for those who only read.
 _SOCKETS = ("libvirt-sock", "libvirt-sock-ro", "virtqemud-sock", "virtqemud-sock-ro")
 _DEFINITIONS = "etc/libvirt/qemu"
@@ -30,7 +33,7 @@ class LibvirtEngine:
     It connects anew at each look (about 1 ms), so that a daemon that was started again is no matter.
     """
 
-    def __init__(self, uri: str = "qemu:///system", *, root: str = "/") -> None:
+    def __init__(self, uri: str = _USUAL_URI, *, root: str = "/") -> None:
         """Prepare; nothing is opened.
 
         Args:
@@ -47,6 +50,9 @@ class LibvirtEngine:
 
     def look(self) -> EngineReport:
         """Ask for every domain, stopped ones too; what goes wrong is in the answer, never raised."""
+        if self._uri == _USUAL_URI and not self._is_here():
+            # Before its library is loaded, which takes 12 MiB for good.
+            return EngineReport(engine=_NAME, status=ABSENT)
         try:
             import libvirt
         except ImportError as error:
@@ -60,8 +66,7 @@ class LibvirtEngine:
             return self._refused(libvirt, error)
 
     def _without_package(self, error: ImportError) -> EngineReport:
-        listens = any(Path(self._root, "run/libvirt", name).exists() for name in _SOCKETS)
-        if not listens and not self._has_domains():
+        if not self._is_here():
             return EngineReport(engine=_NAME, status=ABSENT)
         missing = isinstance(error, ModuleNotFoundError)
         return _unreadable(_NO_PACKAGE if missing else f"the Python package libvirt cannot be loaded: {error}")
@@ -84,6 +89,10 @@ class LibvirtEngine:
         elif _is_about_socket(libvirt, error, errno.ECONNREFUSED, errno.ENOENT):
             reason += "; start libvirtd or virtqemud"
         return _unreadable(reason)
+
+    def _is_here(self) -> bool:
+        """Tell whether its daemon listens, or has left definitions behind."""
+        return any(Path(self._root, "run/libvirt", name).exists() for name in _SOCKETS) or self._has_domains()
 
     def _has_domains(self) -> bool:
         """Tell whether domains are defined, so the daemon is stopped and not absent; a closed folder tells nothing."""
@@ -140,6 +149,9 @@ def _state(libvirt: Any, domain: Any, stats: Mapping[str, Any]) -> str:
 
 def _description(libvirt: Any, connection: Any, domain: Any, default_page: int | None) -> Domain | None:
     """Give what a domain is, ``None`` where it does not tell."""
+    # Here, where there are domains: a parser of XML is nothing for hosts without.
+    from host_agent.workloads.domain_xml import parse_domain
+
     try:
         return parse_domain(domain.XMLDesc(0), default_page)
     except libvirt.libvirtError as error:

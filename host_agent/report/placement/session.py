@@ -20,16 +20,11 @@ if TYPE_CHECKING:
     from keystoneauth1.adapter import Adapter
     from keystoneauth1.plugin import BaseAuthPlugin
 
-__all__ = ["TIME_LIMIT_SECONDS", "Answer", "PlacementSession", "is_on"]
+__all__ = ["TIME_LIMIT_SECONDS", "Answer", "PlacementSession"]
 
 # On connecting, and on each wait for a part of the answer. A busy Placement takes some ten milliseconds.
 TIME_LIMIT_SECONDS = 20.0
 _LONGEST_QUOTE = 200
-
-
-def is_on(settings: PlacementSettings) -> bool:
-    """Say whether there is a Placement to report to: its own address is given, or that of a Keystone that knows it."""
-    return settings.url is not None or (settings.auth == "keystone" and settings.auth_url is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
