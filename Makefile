@@ -5,6 +5,8 @@ VENV   := .venv
 BENCH  := $(VENV)-bench
 PEERS  := $(VENV)-peers
 PLACEMENT := $(VENV)-placement
+CLIENTS := $(VENV)-clients
+SCHEMATHESIS := $(VENV)-schemathesis
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What an installed package comes with: without it every start of an editable install compiles its sources anew.
@@ -14,7 +16,7 @@ COMPILE := $(BIN)/python -m compileall -q os_capability host_agent migrations
 WORKERS := 3
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-engines test-galera test-placement test-systemd check format bench bench-peers samples hosts fuzz deb clean
+.PHONY: help run test test-api test-clients test-engines test-galera test-placement test-restart test-systemd check format bench bench-peers samples api-samples hosts fuzz deb clean
 
 help: ## print this list
 	@echo "os-capability: what every compute node can give"; echo
@@ -44,6 +46,16 @@ test-systemd: $(VENV)/.test ## the service and the package in containers with a 
 test-placement: $(VENV)/.test $(PLACEMENT)/.ready ## this host in a real OpenStack Placement, read back with its own command line
 	@OS_CAPABILITY_TEST_PLACEMENT_BIN=$(PLACEMENT)/bin $(BIN)/python -m pytest -q tests/placement
 
+test-api: $(VENV)/.test $(SCHEMATHESIS)/.ready ## thousands of requests made of the API's own description; API_SEED repeats a run
+	@OS_CAPABILITY_TEST_SCHEMATHESIS_BIN=$(SCHEMATHESIS)/bin $(BIN)/python -m pytest -q -rP tests/api
+
+test-clients: $(VENV)/.test $(CLIENTS)/.ready ## the API by OpenStack's own clients, by tempest, and behind a real Keystone
+	@$(COMPILE)
+	@OS_CAPABILITY_TEST_HOST_AGENT_BIN=$(BIN) $(CLIENTS)/bin/python -m pytest -q -W default tests/clients
+
+test-restart: $(VENV)/.test ## the API under load for a minute while its database is restarted
+	@OS_CAPABILITY_TEST_RESTART_SECONDS=60 $(BIN)/python -m pytest -q --numprocesses 2 tests/host_agent/process/test_api_restart.py
+
 check: $(VENV)/.lint ## style, types and import contracts
 	@echo "==> Style"
 	@$(BIN)/ruff check --quiet .
@@ -66,10 +78,14 @@ bench: $(BENCH)/.ready ## time reading, showing and storing, each beside a floor
 bench-peers: $(BENCH)/.ready $(PEERS)/.ready ## measure beside other tools that read a machine, and write docs/performance.md
 	@$(BENCH)/bin/python benchmarks/peers.py --peers $(PEERS)/bin
 
-samples: $(VENV)/.core ## write the generated texts anew: etc/host-agent.conf.sample, the table in docs/configuration.md
+samples: $(VENV)/.test ## write the generated texts anew: etc/*.sample, the table in docs/configuration.md
 	@$(BIN)/host-agent config sample > etc/host-agent.conf.sample
+	@$(BIN)/host-agent config policy > etc/policy.yaml.sample
 	@$(BIN)/host-agent config sample -f markdown > $(VENV)/options.md
 	@sed -i -e '/<!-- options -->/,/<!-- \/options -->/ { /<!--/!d }' -e '/<!-- options -->/r $(VENV)/options.md' docs/configuration.md
+
+api-samples: $(VENV)/.test ## write the samples of docs/api.md anew
+	@$(BIN)/python -m tests.host_agent.api.samples
 
 hosts: $(VENV)/.test ## write the invented machines of tests/hosts anew
 	@$(BIN)/python -m tests.machines
@@ -79,7 +95,7 @@ deb: $(VENV)/.core ## a Debian package into dist/, for the release and the Pytho
 	@PYTHON=$(BIN)/python debian/build dist
 
 clean: ## remove the environment and every cache
-	@rm -rf $(VENV) $(BENCH) $(PEERS) $(PLACEMENT) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(BENCH) $(PEERS) $(PLACEMENT) $(CLIENTS) $(SCHEMATHESIS) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -126,4 +142,17 @@ $(PLACEMENT)/.ready: tests/placement/requirements.txt
 	@echo "==> Installing OpenStack Placement and its command line into $(PLACEMENT)"
 	@$(PYTHON) -m venv --clear $(PLACEMENT)
 	@$(PLACEMENT)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(SCHEMATHESIS)/.ready: tests/api/requirements.txt
+	@echo "==> Installing Schemathesis into $(SCHEMATHESIS)"
+	@$(PYTHON) -m venv --clear $(SCHEMATHESIS)
+	@$(SCHEMATHESIS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# With pytest in it: the clients are called as libraries, and what they talk to is a process of ours.
+$(CLIENTS)/.ready: tests/clients/requirements.txt
+	@echo "==> Installing the clients, tempest and Keystone into $(CLIENTS)"
+	@$(PYTHON) -m venv --clear $(CLIENTS)
+	@$(CLIENTS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@

@@ -74,7 +74,7 @@ def own_engine(url: str) -> Iterator[Engine]:
         administer(url, f"CREATE DATABASE {DATABASE}")
         parsed = parsed.set(database=DATABASE)
     # The daemon makes a connection for each transaction; here it is the statements that count.
-    engine = store.open_engine(parsed.render_as_string(hide_password=False), keep_open=True)
+    engine = store.open_engine(parsed.render_as_string(hide_password=False), connections=2)
     try:
         migrate.upgrade(engine)
         yield engine

@@ -32,9 +32,11 @@ _UNWRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 _COMMANDS = {
     "once": "read this machine, store its row, and show the row",
     "run": "the daemon: what systemd starts",
+    "api": "the HTTP API: what the database says of the fleet, for the clients of Nova and Zun",
     "status": "how the running agent fares; exit 1 if not well",
     "hosts": "the hosts in the database",
     "identity": "who this host is to the database",
+    "token": "who may use the API",
     "db": "the schema of the database",
     "config": "the settings",
 }

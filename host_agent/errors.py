@@ -13,6 +13,7 @@ __all__ = [
     "ConfigError",
     "DuplicateHost",
     "HostAgentError",
+    "HostIsMember",
     "HostNotFound",
     "HostRetired",
     "IdentityError",
@@ -25,11 +26,15 @@ __all__ = [
     "ReportRefused",
     "SchemaOutdated",
     "SchemaTooNew",
+    "ServiceInUse",
+    "ServiceNotFound",
     "StoreBusy",
     "StoreConnectionLost",
     "StoreError",
     "StoreReadOnly",
     "StoreUnreachable",
+    "TokenExists",
+    "TokenNotFound",
     "UnknownMarker",
 ]
 
@@ -178,13 +183,73 @@ class AggregateNotFound(HostAgentError):
         super().__init__(f"no aggregate has the id {aggregate_id}")
 
 
+class GroupNotFound(HostAgentError):
+    """No availability zone, or no aggregate, has the name."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"no {kind} is called {name!r}")
+
+
 class HostNotFound(HostAgentError):
     """No host has the name, or none in this aggregate."""
 
 
 class AggregateExists(HostAgentError):
-    """Another aggregate has the name or the uuid."""
+    """Another aggregate has the name or the uuid.
+
+    Attributes:
+        name: of that one.
+    """
+
+    def __init__(self, aggregate_id: int, name: str, uuid: str) -> None:
+        super().__init__(f"aggregate {aggregate_id} has the name {name!r} and the uuid {uuid}")
+        self.name = name
 
 
 class AggregateConflict(HostAgentError):
     """The aggregate cannot be changed so as things stand: names the hosts or the zone in the way."""
+
+
+class HostIsMember(AggregateConflict):
+    """The host is in the aggregate already."""
+
+    def __init__(self, host: str, aggregate: str) -> None:
+        super().__init__(f"host {host!r} is in the aggregate {aggregate!r} already")
+
+
+class ServiceNotFound(HostAgentError):
+    """No service has the id or the uuid."""
+
+    def __init__(self, service: int | str) -> None:
+        super().__init__(f"no service has the {'id' if isinstance(service, int) else 'uuid'} {service}")
+
+
+class ServiceInUse(HostAgentError):
+    """The service cannot be deleted as long as there is something on its host, or on its way there or from there.
+
+    Attributes:
+        workloads: how many are recorded for the host.
+        migrations: how many from or to it are in progress.
+    """
+
+    def __init__(self, host: str, *, workloads: int, migrations: int) -> None:
+        super().__init__(
+            f"host {host!r} has {workloads} workloads and {migrations} migrations in progress: move or delete them, "
+            "and finish those"
+        )
+        self.workloads = workloads
+        self.migrations = migrations
+
+
+class TokenExists(HostAgentError):
+    """Another token of the API has the name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is a token called {name!r} already: delete it first, or give this one another name")
+
+
+class TokenNotFound(HostAgentError):
+    """No token of the API has the name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no token is called {name!r}: `host-agent token list` shows them")

@@ -30,7 +30,9 @@ def set_up(options: cfg.ConfigOpts, version: str, environ: Mapping[str, str] | N
     is_journal = _is_journal(os.environ if environ is None else environ)
     # The journal stamps each line itself; a terminal or a file does not.
     stamp = "" if is_journal and not to_file else "%(asctime)s.%(msecs)03d "
-    options.set_default("logging_default_format_string", stamp + "%(levelname)s %(name)s: %(message)s")
+    # The second is of lines that know their request: they name it themselves.
+    for name in ("logging_default_format_string", "logging_context_format_string"):
+        options.set_default(name, stamp + "%(levelname)s %(name)s: %(message)s")
     # APScheduler tells of every run at INFO, and at WARNING of every run it skips; `Schedule` says the latter once.
     # psycopg warns of each batch that the server refused, beside the error it raises.
     levels = ("apscheduler=ERROR", "alembic=WARNING", "psycopg=ERROR")
@@ -78,6 +80,9 @@ class _JsonFormatter(logging.Formatter):
             "thread": record.threadName,
             "pid": record.process,
         }
+        request_id = getattr(record, "request_id", None)
+        if request_id is not None:
+            line["request_id"] = request_id
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line)

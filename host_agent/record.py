@@ -6,8 +6,10 @@ Bytes become MiB and KiB here and nowhere else. The names are those of Nova's ``
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from host_agent.capacity import Capacity, plain_ram_bytes
@@ -19,6 +21,7 @@ from host_agent.workloads.counts import counts
 from host_agent.workloads.discovery import Discovery, SeenEngine
 from host_agent.workloads.engine import ANSWERED, UNREADABLE
 from os_capability import Host
+from os_capability.insight.traits import traits
 
 __all__ = ["ComputeHost", "Identity", "compute_host"]
 
@@ -50,7 +53,8 @@ class ComputeHost:
     Attributes are columns. ``vcpus`` are CPUs that workloads may use, ``pcpus`` those of them that are dedicated,
     ``total_cpu`` all that are online. ``numa_topology`` has nothing held. ``sequence`` is microseconds from the boot to
     the collection; ``*_mb`` is MiB, ``*_kb`` KiB, ``*_gb`` GiB; ``None`` is not measured. ``cpu_info``,
-    ``numa_topology``, ``facts``, ``labels``, ``runtimes`` and ``engines`` are JSON text.
+    ``numa_topology``, ``facts``, ``load_average``, ``labels``, ``runtimes`` and ``engines`` are JSON text.
+    ``traits`` are OpenStack's names of what the host has, sorted; in their place the column ``trait_set_id`` stands.
 
     Raises:
         InvalidRecord: the host has no CPU, which is a failed collection and no fact.
@@ -83,6 +87,9 @@ class ComputeHost:
     os_type: str | None
     os: str | None
     kernel_version: str | None
+    users: int | None
+    load_average: str | None
+    traits: tuple[str, ...]
 
     pcpus: int | None = None
     reserved_host_cpus: int | None = None
@@ -114,6 +121,11 @@ class ComputeHost:
     def __post_init__(self) -> None:
         if self.total_cpu < 1:
             raise InvalidRecord(f"{self.host}: the facts name no online CPU; the stored row is left as it is")
+
+    @property
+    def trait_set_id(self) -> int:
+        """Which set of traits the host has: 63 bits of the digest of their names."""
+        return _trait_set_id(self.traits)
 
 
 def compute_host(
@@ -172,6 +184,9 @@ def _measured(facts: Host) -> dict[str, Any]:
         "os_type": system.os_type,
         "os": system.os,
         "kernel_version": system.kernel,
+        "users": system.users,
+        "traits": traits(facts),
+        "load_average": None if system.load_average is None else _json(system.load_average),
         "memory_mb": _units(plain_ram_bytes(facts), _MIB),
         "mem_total_kb": _units(memory.total_bytes, 1024),
         "mem_free_kb": _units(memory.free_bytes, 1024),
@@ -245,6 +260,12 @@ def _labels(capacity: Capacity | None, discovery: Discovery | None) -> str | Non
     for seen in () if discovery is None else discovery.engines:
         labels |= seen.report.labels or {}
     return _json(labels | ({} if capacity is None else dict(capacity.labels)))
+
+
+@lru_cache(maxsize=64)
+def _trait_set_id(traits: tuple[str, ...]) -> int:
+    digest = hashlib.blake2b(" ".join(traits).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
 
 
 def _units(size_bytes: int | None, unit_bytes: int) -> int | None:

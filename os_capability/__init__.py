@@ -8,6 +8,7 @@ from os_capability.errors import (
     InvalidCpuSet,
     InvalidDocument,
     InvalidRoot,
+    InvalidSize,
     MissingPackage,
     MissingProgram,
     OsCapabilityError,
@@ -16,6 +17,7 @@ from os_capability.errors import (
     UnparsableText,
 )
 from os_capability.model import Host, MachineIdentity, NumaTopology
+from os_capability.size import parse_size
 
 __version__ = "0.1.0"
 
@@ -26,6 +28,7 @@ __all__ = [
     "InvalidCpuSet",
     "InvalidDocument",
     "InvalidRoot",
+    "InvalidSize",
     "MachineIdentity",
     "MissingPackage",
     "MissingProgram",
@@ -36,5 +39,6 @@ __all__ = [
     "UnparsableText",
     "collect",
     "load_driver",
+    "parse_size",
     "refresh",
 ]

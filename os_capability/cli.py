@@ -32,11 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error), EXIT_USAGE)
     except OsCapabilityError as error:
         return _complain(str(error), EXIT_UNREADABLE)
-    except BrokenPipeError:
-        # The reader (head, a pager) has seen enough. The interpreter must not try to flush again at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (head, a pager) has seen enough
+        _stop_writing()
         return EXIT_DONE
     except OSError as error:
+        if sys.stdout is not None:
+            _stop_writing()
         return _complain(f"the answer could not be written: {error.strerror}", EXIT_UNWRITTEN)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -53,6 +54,11 @@ def _write(text: str) -> None:
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
     if text:
         print(text, flush=True)
+
+
+def _stop_writing() -> None:
+    """Keep the interpreter from flushing once more at its end what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str, exit_code: int) -> int:

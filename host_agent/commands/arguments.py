@@ -84,8 +84,12 @@ def add_global_options(parser: Parser, where: str) -> None:
     )
 
 
-def configuration(asked: argparse.Namespace) -> Configuration:
+def configuration(asked: argparse.Namespace, api_bind: str | None = None) -> Configuration:
     """Load the settings that hold for a command.
+
+    Args:
+        asked: the command line.
+        api_bind: where it says that the API is to listen.
 
     Raises:
         ConfigError: one of them is not valid.
@@ -93,4 +97,5 @@ def configuration(asked: argparse.Namespace) -> Configuration:
     from host_agent.settings import load
 
     before, after = asked.database_url_before, asked.database_url_after
-    return load(asked.config_files_before + asked.config_files_after, before if after is None else after)
+    config_files = asked.config_files_before + asked.config_files_after
+    return load(config_files, before if after is None else after, api_bind=api_bind)

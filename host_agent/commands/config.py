@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 
-from host_agent.commands.answer import Answer
+from host_agent.commands.answer import EXIT_USAGE, Answer, Failed
 from host_agent.commands.arguments import Parser, add_command, add_commands, configuration
 
 __all__ = ["add_arguments"]
@@ -15,6 +15,7 @@ def add_arguments(parser: Parser) -> None:
     """Add the commands of the family."""
     commands = add_commands(parser)
     add_command(commands, "sample", _sample, "a sample of every setting", formats=("conf", "markdown"))
+    add_command(commands, "policy", _policy, "a sample of the policy for `[api] auth = keystone`: every rule")
     add_command(commands, "show", _show, "the settings in effect and where each comes from")
 
 
@@ -23,6 +24,14 @@ def _sample(asked: argparse.Namespace) -> Answer:
 
     text = {"conf": sample.as_conf, "markdown": sample.as_markdown}[asked.format]()
     return Answer(text.rstrip("\n"))
+
+
+def _policy(_asked: argparse.Namespace) -> Answer:
+    try:
+        from host_agent.api.auth import policy
+    except ModuleNotFoundError as error:
+        raise Failed(f"the API needs {error.name}: pip install 'os-capability[api]'", EXIT_USAGE) from None
+    return Answer(policy.sample().rstrip("\n"))
 
 
 def _show(asked: argparse.Namespace) -> Answer:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,9 +25,10 @@ def opened(settings: Settings) -> Iterator[Engine]:
         IdentityError: the state directory cannot be made.
         StoreError: the url is none.
     """
+    from host_agent.embedded import make_embedded_file
     from host_agent.store import open_engine
 
-    _make_embedded(settings)
+    make_embedded_file(settings)
     engine = open_engine(settings.database.url)
     try:
         with patience(f"waiting for {shown_url(settings)}"):
@@ -63,11 +62,11 @@ def opened_current(settings: Settings) -> Iterator[Engine]:
         SchemaOutdated: they are older, or there are none.
         StoreError: as for `opened_existing`.
     """
-    from host_agent.settings import embedded_url
+    from host_agent.embedded import is_embedded
     from host_agent.store import migrate
 
     with opened_existing(settings) as engine:
-        if settings.database.url == embedded_url(settings.state_path):
+        if is_embedded(settings):
             migrate.make_ready(engine)
         else:
             migrate.require_current(engine)
@@ -79,22 +78,3 @@ def shown_url(settings: Settings) -> str:
     from host_agent.settings import hide_password
 
     return hide_password(settings.database.url)
-
-
-def _make_embedded(settings: Settings) -> None:
-    from host_agent.atomic_file import give_to_owner
-    from host_agent.identity import make_state_directory
-    from host_agent.settings import embedded_url
-
-    if settings.database.url != embedded_url(settings.state_path):
-        return
-    make_state_directory(settings.state_path)
-    file = settings.database.url.removeprefix("sqlite:///")
-    # An empty file is an empty database. Made by root in the service's directory, it would be closed to the service;
-    # the files that SQLite puts beside it take its owner.
-    with contextlib.suppress(OSError):
-        made = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640)
-        try:
-            give_to_owner(made, settings.state_path)
-        finally:
-            os.close(made)

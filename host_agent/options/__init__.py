@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from oslo_config import cfg
 
-from host_agent.options import agent, capacity, placement, workloads
+from host_agent.options import agent, api, capacity, keystone, placement, workloads
 from host_agent.options.kinds import allowed, value_of, written
 
 __all__ = ["OPTIONS", "allowed", "value_of", "written"]
@@ -21,4 +21,6 @@ OPTIONS: Mapping[str, tuple[cfg.Opt, ...]] = {
     "compute": capacity.COMPUTE,
     "workloads": workloads.WORKLOADS,
     "placement": placement.PLACEMENT,
+    "api": api.API,
+    "keystone_authtoken": keystone.KEYSTONE,
 }

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 
 from oslo_config import cfg, types
 
 __all__ = [
     "ABSOLUTE_PATH",
+    "ADDRESS",
     "HEADER",
     "HTTP_URL",
     "LOOPBACK",
@@ -17,6 +19,7 @@ __all__ = [
     "SOME_TEXT",
     "Parsed",
     "allowed",
+    "is_loopback",
     "value_of",
     "written",
 ]
@@ -26,6 +29,7 @@ NAME = r"^\S{1,255}\Z"
 ABSOLUTE_PATH = r"^/"
 SOME_TEXT = r"\S"
 LOOPBACK = r"^(127(\.\d{1,3}){3}|\[::1\]|localhost):\d{1,5}\Z"
+ADDRESS = r"^(\d{1,3}(\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\]|localhost):\d{1,5}\Z"
 HTTP_URL = r"^https?://[^\s/]"
 # Whoever sends anything else in a header quotes it in his error, and this is secret.
 HEADER = r"^[!-~]+\Z"
@@ -35,6 +39,7 @@ _WORDS = {
     ABSOLUTE_PATH: "an absolute path",
     SOME_TEXT: "a text that is not empty",
     LOOPBACK: "127.0.0.1:PORT, [::1]:PORT or localhost:PORT",
+    ADDRESS: "ADDRESS:PORT, an IPv6 address in brackets",
     HTTP_URL: "a URL that starts with http:// or https://",
     HEADER: "printable ASCII characters, without spaces",
 }
@@ -81,6 +86,11 @@ def value_of(option: cfg.Opt, text: str) -> object:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         raise ValueError("no number")
     return value
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether an ``ADDRESS:PORT`` is of the loopback; what ``localhost`` is only a resolver knows."""
+    return re.match(LOOPBACK, address) is not None
 
 
 def written(value: object) -> str:

@@ -7,8 +7,9 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-__all__ = ["directories", "engines", "labels", "pci_classes"]
+__all__ = ["addresses", "directories", "engines", "labels", "pci_classes"]
 
+_ADDRESS = re.compile(r"[^\s:]+:\d{1,5}|\[[0-9A-Fa-f:.]+\]:\d{1,5}", re.ASCII)
 _PCI_CLASS = re.compile(r"([0-9a-f]{4}:[0-9a-f]{4})\s*=\s*(CUSTOM_[A-Z0-9_]{1,248})", re.ASCII)
 
 
@@ -38,6 +39,19 @@ def directories(text: str) -> tuple[str, ...]:
         if not path.startswith("/"):
             raise ValueError(f"{path!r} is no absolute path")
     return paths
+
+
+def addresses(text: str) -> tuple[str, ...]:
+    """Read a list of ``HOST:PORT``.
+
+    Raises:
+        ValueError: one is something else.
+    """
+    places = tuple(dict.fromkeys(_parts(text)))
+    for place in places:
+        if not _ADDRESS.fullmatch(place):
+            raise ValueError(f"{place!r} is no HOST:PORT")
+    return places
 
 
 def labels(text: str) -> Mapping[str, str]:

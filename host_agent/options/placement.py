@@ -5,16 +5,11 @@ from __future__ import annotations
 
 from oslo_config import cfg
 
-from host_agent.options.kinds import ABSOLUTE_PATH, HEADER, HTTP_URL, SOME_TEXT, Parsed
+from host_agent.options.keystone import ACCOUNT
+from host_agent.options.kinds import ABSOLUTE_PATH, HEADER, HTTP_URL, Parsed
 from host_agent.options.lists import pci_classes
 
 __all__ = ["PLACEMENT"]
-
-
-def _text(name: str, default: str | None, help_text: str) -> cfg.Opt:
-    return cfg.StrOpt(
-        name, default=default, regex=SOME_TEXT, sample_default=None if default else "<none>", help=help_text
-    )
 
 
 PLACEMENT: tuple[cfg.Opt, ...] = (
@@ -46,14 +41,7 @@ PLACEMENT: tuple[cfg.Opt, ...] = (
         sample_default="<nothing is reported>",
         help="Where Keystone answers; needed where `auth` is keystone.",
     ),
-    _text("username", None, "Keystone's user."),
-    cfg.StrOpt(
-        "password", secret=True, regex=SOME_TEXT, sample_default="<none>", help="The password of Keystone's user."
-    ),
-    _text("project_name", "service", "Keystone's project."),
-    _text("user_domain_name", "Default", "Keystone's domain of the user."),
-    _text("project_domain_name", "Default", "Keystone's domain of the project."),
-    _text("region_name", None, "Keystone's region."),
+    *ACCOUNT,
     cfg.StrOpt(
         "interface",
         default="internal",

@@ -14,7 +14,7 @@ from host_agent.render.text import rfc3339
 from host_agent.resource_usage import GroupUsage, ResourceUsage, resources_of
 from host_agent.usage import INCOMING, ORPHAN, OUTGOING, RECORDED, Holding, Usage
 
-__all__ = ["group_json", "usage_document", "usage_json"]
+__all__ = ["group_document", "group_json", "resources_document", "usage_document", "usage_json"]
 
 _SOURCES = (RECORDED, INCOMING, OUTGOING, ORPHAN)
 
@@ -40,24 +40,27 @@ def group_json(rows: Iterable[Mapping[str, Any]], group: GroupUsage, *, only_ava
         group: what they have together.
         only_available: whether hosts that are enabled and up count alone.
     """
-    return _json(
-        {
-            "name": group.name,
-            "only_available": only_available,
-            "hosts": group.hosts,
-            "up": group.up,
-            "enabled": group.enabled,
-            "resources": {name: asdict(one) for name, one in group.resources.items()},
-            "members": [_host(row) | {"resources": _resources(row)} for row in rows],
-        }
-    )
+    members = {"members": [_host(row) | {"resources": resources_document(row)} for row in rows]}
+    return _json(group_document(group, only_available=only_available) | members)
+
+
+def group_document(group: GroupUsage, *, only_available: bool) -> dict[str, object]:
+    """Give a group in JSON values; see `group_json`."""
+    return {
+        "name": group.name,
+        "only_available": only_available,
+        "hosts": group.hosts,
+        "up": group.up,
+        "enabled": group.enabled,
+        "resources": {name: asdict(one) for name, one in group.resources.items()},
+    }
 
 
 def usage_document(row: Mapping[str, Any], usage: Usage) -> dict[str, object]:
     """Give the usage of a host and all that it is made of in JSON values; sizes of workloads and nodes in bytes."""
     told = row["workloads_at"]
     return {
-        "resources": _resources(row),
+        "resources": resources_document(row),
         "sources": {source: usage.sources.get(source, 0) for source in _SOURCES},
         "missing": usage.missing,
         "unlimited": dict(usage.unlimited),
@@ -72,7 +75,8 @@ def _host(row: Mapping[str, Any]) -> dict[str, object]:
     return {name: row[name] for name in ("uuid", "host", "hypervisor_hostname", "state")}
 
 
-def _resources(row: Mapping[str, Any]) -> dict[str, object]:
+def resources_document(row: Mapping[str, Any]) -> dict[str, object]:
+    """Give each resource of a host in JSON values, from its columns."""
     # A host is known or not: nothing of it is counted as unknown.
     document: dict[str, object] = {}
     for name, host in resources_of(row).items():

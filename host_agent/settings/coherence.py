@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from host_agent.errors import ConfigError
-from host_agent.settings.sections import AgentSettings, CapacitySettings, PlacementSettings, Settings
+from host_agent.options.kinds import is_loopback
+from host_agent.settings.sections import AgentSettings, ApiSettings, CapacitySettings, PlacementSettings, Settings
 
 __all__ = ["refuse_incoherent"]
 
@@ -27,6 +28,8 @@ def refuse_incoherent(settings: Settings, origins: _Origins) -> None:
     _refuse_intervals(settings.agent, origins)
     _refuse_capacity(settings.capacity, origins)
     _refuse_placement(settings.placement, origins)
+    _refuse_api(settings.api, origins)
+    _refuse_keystone(settings, origins)
 
 
 def _refuse_intervals(agent: AgentSettings, origins: _Origins) -> None:
@@ -70,3 +73,26 @@ def _refuse_placement(placement: PlacementSettings, origins: _Origins) -> None:
         if getattr(placement, name) is None and (placement.url or placement.auth_url):
             origin = origins.get(("placement", "url")) or origins["placement", "auth_url"]
             raise ConfigError(f"{origin}: [placement] {name} is not given: with auth = {placement.auth} it is needed")
+
+
+def _refuse_api(api: ApiSettings, origins: _Origins) -> None:
+    if api.auth == "none" and not is_loopback(api.bind):
+        origin = origins["api", "bind"]
+        raise ConfigError(
+            f"{origin}: [api] bind = {api.bind} is not valid: with auth = none only this machine may reach it, as by "
+            "127.0.0.1:PORT; set auth to token or keystone"
+        )
+    for name, other in (("tls_certificate", "tls_key"), ("tls_key", "tls_certificate")):
+        if getattr(api, name) is None and getattr(api, other) is not None:
+            raise ConfigError(f"{origins['api', other]}: [api] {name} is not given: with {other} it is needed")
+
+
+def _refuse_keystone(settings: Settings, origins: _Origins) -> None:
+    if settings.api.auth != "keystone":
+        return
+    for name in ("auth_url", "username", "password"):
+        if getattr(settings.keystone_authtoken, name) is None:
+            raise ConfigError(
+                f"{origins['api', 'auth']}: [keystone_authtoken] {name} is not given: with [api] auth = keystone it "
+                "is needed"
+            )

@@ -17,9 +17,11 @@ from host_agent.options.kinds import Parsed
 from host_agent.settings.coherence import refuse_incoherent
 from host_agent.settings.sections import (
     AgentSettings,
+    ApiSettings,
     CapacitySettings,
     DatabaseSettings,
     EventSettings,
+    KeystoneSettings,
     MetricsSettings,
     PlacementSettings,
     Settings,
@@ -53,6 +55,7 @@ def load(
     config_files: Sequence[str] = (),
     database_url: str | None = None,
     environ: Mapping[str, str] | None = None,
+    api_bind: str | None = None,
 ) -> Configuration:
     """Bring the command line, the environment, the files and the defaults together.
 
@@ -61,6 +64,7 @@ def load(
             else `DEFAULT_CONFIG_FILE` where that exists.
         database_url: as given on the command line.
         environ: the environment, by default this process's.
+        api_bind: as given on the command line.
 
     Raises:
         ConfigError: names the option, its value and what is allowed.
@@ -73,7 +77,7 @@ def load(
 
     values = {(section, option.dest): _default(option) for section, options in OPTIONS.items() for option in options}
     origins: dict[tuple[str, str], str] = {}
-    for given in all_given(config_files, database_url, environ, known):
+    for given in all_given(config_files, database_url, environ, known, api_bind):
         _refuse_what_is_no_text(given)
         key = (given.section, given.name)
         if key in values:
@@ -172,6 +176,8 @@ def _settings(values: Mapping[tuple[str, str], object], environ: Mapping[str, st
         capacity=CapacitySettings(**offered),  # type: ignore[arg-type]
         workloads=WorkloadSettings(**section("workloads")),  # type: ignore[arg-type]
         placement=PlacementSettings(**section("placement")),  # type: ignore[arg-type]
+        api=ApiSettings(**section("api")),  # type: ignore[arg-type]
+        keystone_authtoken=KeystoneSettings(**section("keystone_authtoken")),  # type: ignore[arg-type]
     )
 
 

@@ -12,9 +12,11 @@ from os_capability import CpuSet
 
 __all__ = [
     "AgentSettings",
+    "ApiSettings",
     "CapacitySettings",
     "DatabaseSettings",
     "EventSettings",
+    "KeystoneSettings",
     "MetricsSettings",
     "PlacementSettings",
     "Settings",
@@ -131,6 +133,53 @@ class PlacementSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """Section ``[api]``.
+
+    Attributes:
+        policy_file: ``None`` is the defaults alone.
+        tls_certificate, tls_key: both or none.
+        public_url: without a slash at its end; ``None`` is what each request names.
+        max_writes_per_minute: of one client, on one worker; 0 is any number.
+    """
+
+    bind: str = "127.0.0.1:8775"
+    auth: str = "none"
+    policy_file: str | None = None
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    public_url: str | None = None
+    workers: int = 2
+    threads: int = 4
+    max_limit: int = 1000
+    max_body_bytes: int = 114_688
+    max_writes_per_minute: int = 6000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeystoneSettings:
+    """Section ``[keystone_authtoken]``; the names are those of every service of OpenStack.
+
+    Attributes:
+        token_cache_time: seconds; -1 is not at all.
+    """
+
+    auth_url: str | None = None
+    www_authenticate_uri: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    project_name: str = "service"
+    user_domain_name: str = "Default"
+    project_domain_name: str = "Default"
+    region_name: str | None = None
+    interface: str = "internal"
+    cafile: str | None = None
+    insecure: bool = False
+    memcached_servers: tuple[str, ...] | None = None
+    token_cache_time: int = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Every setting, defaults filled in; ``host`` and ``my_ip`` are ``None`` where the machine itself decides."""
 
@@ -145,3 +194,5 @@ class Settings:
     capacity: CapacitySettings
     workloads: WorkloadSettings
     placement: PlacementSettings
+    api: ApiSettings
+    keystone_authtoken: KeystoneSettings

@@ -36,7 +36,11 @@ class Given:
 
 
 def all_given(
-    config_files: Sequence[str], database_url: str | None, environ: Mapping[str, str], known: Mapping[str, list[str]]
+    config_files: Sequence[str],
+    database_url: str | None,
+    environ: Mapping[str, str],
+    known: Mapping[str, list[str]],
+    api_bind: str | None = None,
 ) -> Iterable[Given]:
     """Give every option that somebody wrote, the one that decides last."""
     for path in config_files or _default_files(environ):
@@ -44,6 +48,8 @@ def all_given(
     yield from _in_environment(environ, known)
     if database_url is not None:
         yield Given(section="database", name="url", text=database_url, origin="--database-url")
+    if api_bind is not None:
+        yield Given(section="api", name="bind", text=api_bind, origin="--bind")
 
 
 def _default_files(environ: Mapping[str, str]) -> list[str]:

@@ -76,12 +76,12 @@ def get_aggregate(engine: Engine, aggregate_id: int) -> Aggregate:
 
 
 @retry_temporary
-def list_aggregates(engine: Engine, *, limit: int = 1000, marker: str | None = None) -> list[Aggregate]:
+def list_aggregates(engine: Engine, *, limit: int | None = 1000, marker: str | None = None) -> list[Aggregate]:
     """Give one page of aggregates, oldest first.
 
     Args:
         engine: the database.
-        limit: aggregates at most.
+        limit: aggregates at most; ``None`` is all.
         marker: the uuid of the last one of the page before.
 
     Raises:
@@ -144,17 +144,16 @@ def read_aggregate(connection: Connection, aggregate_id: int) -> Aggregate:
 
 def _aggregates(connection: Connection, query: Select[Any]) -> list[Aggregate]:
     found = cast(list[dict[str, Any]], rows(connection, query))
-    ids = [row["id"] for row in found]
+    # Joined, not listed: no server takes as many ids as there may be.
+    wanted = query.with_only_columns(_TABLE.c.id).subquery("wanted")
     hosts: defaultdict[int, list[str]] = defaultdict(list)
-    for aggregate_id, host in connection.execute(
-        select(_MEMBERS.c.aggregate_id, _MEMBERS.c.host).where(_MEMBERS.c.aggregate_id.in_(ids))
-    ):
+    members = _MEMBERS.join(wanted, wanted.c.id == _MEMBERS.c.aggregate_id)
+    for aggregate_id, host in connection.execute(select(_MEMBERS.c.aggregate_id, _MEMBERS.c.host).select_from(members)):
         hosts[aggregate_id].append(host)
     metadata: defaultdict[int, dict[str, str]] = defaultdict(dict)
+    keys = _METADATA.join(wanted, wanted.c.id == _METADATA.c.aggregate_id)
     for aggregate_id, key, value in connection.execute(
-        select(_METADATA.c.aggregate_id, _METADATA.c.key, _METADATA.c.value)
-        .where(_METADATA.c.aggregate_id.in_(ids))
-        .order_by(_METADATA.c.key)
+        select(_METADATA.c.aggregate_id, _METADATA.c.key, _METADATA.c.value).select_from(keys).order_by(_METADATA.c.key)
     ):
         metadata[aggregate_id][key] = value
     return [

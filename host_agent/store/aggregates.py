@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What operators do to aggregates, by Nova's rules.
 
-Locks are taken in one order: the aggregate, then its hosts by uuid. Each change is told in an event.
+Locks are taken in one order: the aggregate, then its hosts by uuid. Each change is told in an event. ``updated_at``
+tells when the name or the metadata changed last: as with Nova, which hosts are in an aggregate is no part of its row.
 """
 
 from __future__ import annotations
@@ -12,7 +13,14 @@ from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, insert, or_, select, update
 
-from host_agent.errors import AggregateConflict, AggregateExists, AggregateNotFound, HostNotFound, InvalidAggregate
+from host_agent.errors import (
+    AggregateConflict,
+    AggregateExists,
+    AggregateNotFound,
+    HostIsMember,
+    HostNotFound,
+    InvalidAggregate,
+)
 from host_agent.store.aggregate_rows import Aggregate, read_aggregate
 from host_agent.store.events import StoreEvent, record_events
 from host_agent.store.host_locks import hold
@@ -20,7 +28,7 @@ from host_agent.store.row import first_row, now
 from host_agent.store.schema import AggregateHostRow, AggregateMetadataRow, AggregateRow, ComputeHostRow
 from host_agent.store.transaction import retry_temporary, transaction
 from host_agent.store.upsert import utc_now
-from host_agent.store.zones import ZONE_KEY, refuse_move, refuse_second_zone, zone_elsewhere
+from host_agent.store.zones import ZONE_KEY, hosts_of, refuse_move, refuse_second_zone, zone_elsewhere
 
 __all__ = ["add_host", "create_aggregate", "delete_aggregate", "remove_host", "set_metadata", "update_aggregate"]
 
@@ -128,8 +136,8 @@ def add_host(engine: Engine, aggregate_id: int, host: str) -> Aggregate:
     Raises:
         AggregateNotFound: there is none.
         HostNotFound: no host is called so, or it is retired.
-        AggregateConflict: it is in the aggregate already, or in another zone by another one, or it has workloads in
-            the zone it is in.
+        HostIsMember: it is in the aggregate already.
+        AggregateConflict: it is in another zone by another one, or it has workloads in the zone it is in.
         StoreError: one of its children.
     """
     with transaction(engine) as connection:
@@ -141,7 +149,7 @@ def add_host(engine: Engine, aggregate_id: int, host: str) -> Aggregate:
                 f"no host is called {host!r}, or it is retired; `host-agent hosts list --all` shows them"
             )
         if host in aggregate.hosts:
-            raise AggregateConflict(f"host {host!r} is in the aggregate {aggregate.name!r} already")
+            raise HostIsMember(host, aggregate.name)
         if aggregate.availability_zone is not None:
             refuse_second_zone(connection, [host], aggregate.availability_zone, aggregate_id)
             refuse_move(connection, [host], aggregate.availability_zone)
@@ -181,13 +189,15 @@ def _change(engine: Engine, aggregate_id: int, name: str | None, metadata: Mappi
     zone = metadata.get(ZONE_KEY)
     with transaction(engine) as connection:
         before = _locked(connection, aggregate_id)
+        mine = update(_TABLE).where(_TABLE.c.id == aggregate_id)
+        connection.execute(mine.values(updated_at=utc_now()))
         if name is not None and name != before.name:
             _refuse_taken(connection, _TABLE.c.name == name)
-            connection.execute(update(_TABLE).where(_TABLE.c.id == aggregate_id).values(name=name))
+            connection.execute(mine.values(name=name))
         if zone is not None and zone != before.availability_zone:
             hold(connection, before.hosts)
-            refuse_second_zone(connection, before.hosts, zone, aggregate_id)
-            refuse_move(connection, before.hosts, zone)
+            refuse_second_zone(connection, hosts_of(aggregate_id), zone, aggregate_id)
+            refuse_move(connection, hosts_of(aggregate_id), zone)
         _write_metadata(connection, aggregate_id, before.metadata, metadata)
         after = read_aggregate(connection, aggregate_id)
         change = {"old": _told(before), "new": _told(after)}
@@ -199,9 +209,14 @@ def _change(engine: Engine, aggregate_id: int, name: str | None, metadata: Mappi
 
 def _locked(connection: Connection, aggregate_id: int) -> Aggregate:
     """Give an aggregate that nobody else changes until the transaction ends."""
-    touch = update(_TABLE).where(_TABLE.c.id == aggregate_id).values(updated_at=utc_now())
-    if connection.execute(touch).rowcount == 0:
+    mine = _TABLE.c.id == aggregate_id
+    lock = select(_TABLE.c.updated_at).where(mine).with_for_update()
+    row = first_row(connection, lock)
+    if row is None:
         raise AggregateNotFound(aggregate_id)
+    # Other nodes of a Galera cluster learn of no lock, and of every write, though the row stays as it is.
+    for moment in (utc_now(), row["updated_at"]):
+        connection.execute(update(_TABLE).where(mine).values(updated_at=moment))
     return read_aggregate(connection, aggregate_id)
 
 
@@ -222,7 +237,7 @@ def _write_metadata(
 def _refuse_taken(connection: Connection, same: ColumnElement[bool]) -> None:
     other = first_row(connection, select(_TABLE.c.id, _TABLE.c.uuid, _TABLE.c.name).where(same).limit(1))
     if other is not None:
-        raise AggregateExists(f"aggregate {other['id']} has the name {other['name']!r} and the uuid {other['uuid']}")
+        raise AggregateExists(other["id"], other["name"], other["uuid"])
 
 
 def _require_metadata(metadata: Mapping[str, str | None]) -> None:

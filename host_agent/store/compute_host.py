@@ -17,8 +17,8 @@ __all__ = ["find", "get", "known_facts", "list_hosts", "listed"]
 
 _TABLE = cast(Table, ComputeHostRow.__table__)
 _SERVICES = cast(Table, ServiceRow.__table__)
-# The lock on the usage is nobody's business outside.
-_WHOLE = [column for column in _TABLE.columns if column.name != "usage_generation"]
+# The lock on the usage and a key of ours are nobody's business outside.
+_WHOLE = [column for column in _TABLE.columns if column.name not in ("usage_generation", "trait_set_id")]
 _NARROW = [column for column in _WHOLE if column.name != "facts"]
 _LIVENESS = [_SERVICES.c[name] for name in ("last_seen_up", "disabled", "disabled_reason", "forced_down")]
 

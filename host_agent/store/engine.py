@@ -46,7 +46,7 @@ def open_engine(
     *,
     connect_timeout_seconds: float = 5,
     statement_timeout_seconds: float = _STATEMENT_SECONDS,
-    keep_open: bool = False,
+    connections: int | None = None,
 ) -> Engine:
     """Make an engine for `url`; it connects at the first use.
 
@@ -55,7 +55,8 @@ def open_engine(
         connect_timeout_seconds: for each of them; for SQLite how long to wait for another process's lock.
         statement_timeout_seconds: after it the server ends a statement. A server that is too frozen for that is given
             up after `connect_timeout_seconds` more.
-        keep_open: leave one connection open between transactions, for whoever has many in a row.
+        connections: leave so many open between transactions, and never have more: for whoever has many transactions in
+            a row, in so many threads.
 
     Raises:
         StoreError: `url` is no url, names a database we do not know, or needs a driver that is not installed.
@@ -64,10 +65,11 @@ def open_engine(
     options = _OPTIONS[parsed.get_backend_name()](connect_timeout_seconds)
     # Every node of the fleet runs a daemon: idle connections of them all would be most of what a server can have. On a
     # file one is kept: SQLite removes the WAL with the last connection, and whoever may only read needs it to be there.
-    is_kept = keep_open or parsed.get_backend_name() == "sqlite"
+    is_kept = connections is not None or parsed.get_backend_name() == "sqlite"
     # Nothing is reset before one is closed: where a commit failed, SQLAlchemy would log that the rollback does too.
     closed_at_once = {"poolclass": NullPool, "pool_reset_on_return": None}
-    options |= {"pool_size": 1, "max_overflow": 4} if is_kept else closed_at_once
+    kept = {"pool_size": connections or 1, "max_overflow": 4 if connections is None else 0}
+    options |= kept if is_kept else closed_at_once
     engine = _make_engine(parsed, options)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", partial(_prepare_sqlite, busy_seconds=connect_timeout_seconds))
@@ -202,11 +204,14 @@ _OPTIONS: dict[str, Callable[[float], dict[str, Any]]] = {
 def _connect(
     connect: Callable[..., Any], options: list[str], _dialect: Any, _entry: Any, args: Any, parameters: dict[str, Any]
 ) -> Any:
+    place = f"the options after the ? of the database url ({', '.join(options)})" if options else "the database url"
     try:
         return connect(*args, **parameters)
+    except OSError as error:
+        # Whatever comes of the network is the driver's own error: this is a file, such as PyMySQL's ssl_ca.
+        raise StoreError("", f"a file of {place} cannot be used: {error.strerror or error}") from error
     except (TypeError, ValueError) as error:
         # Not quoted: it may hold the value.
-        place = f"the options after the ? of the database url ({', '.join(options)})" if options else "the database url"
         reason = f"the driver does not take {place} as it stands"
         raise InvalidDatabaseUrl("", reason) from error
 

@@ -88,6 +88,7 @@ def list_events(
     *,
     host_uuid: str | None = None,
     since: datetime | None = None,
+    code: str | None = None,
     limit: int = 1000,
     marker: str | None = None,
 ) -> list[Row]:
@@ -97,6 +98,7 @@ def list_events(
         engine: the database.
         host_uuid: only of this host.
         since: only those that happened then or later.
+        code: only those with this code.
         limit: rows at most.
         marker: the uuid of the last event of the page before.
 
@@ -109,6 +111,8 @@ def list_events(
         query = query.where(_TABLE.c.host_uuid == host_uuid)
     if since is not None:
         query = query.where(_TABLE.c.at >= since)
+    if code is not None:
+        query = query.where(_TABLE.c.code == code)
     if marker is not None:
         last = aliased(EventRow)
         at, row_id = (select(column).where(last.uuid == marker).scalar_subquery() for column in (last.at, last.id))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from itertools import islice
 from typing import cast
 from uuid import UUID, uuid5
 
@@ -16,6 +17,8 @@ __all__ = ["NEXT_GENERATION", "hold", "hold_names"]
 
 _HOSTS = cast(Table, ComputeHostRow.__table__)
 _WORKLOADS = cast(Table, WorkloadRow.__table__)
+# SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
+_MOST_NAMES = 10_000
 _NAMESPACE = UUID("5c1e1c58-6c0c-5b0e-9d0a-3a1a3b4ed6f0")
 
 NEXT_GENERATION = func.coalesce(_HOSTS.c.usage_generation, 0) + 1
@@ -42,8 +45,11 @@ def hold_names(connection: Connection, names: Collection[str]) -> None:
 
 def _hold_rows(connection: Connection, names: Collection[str]) -> set[str]:
     """Lock the rows of hosts, and give the names that have one."""
-    query = select(_HOSTS.c.uuid, _HOSTS.c.host).where(_HOSTS.c.host.in_(names), _HOSTS.c.retired_at.is_(None))
-    found = connection.execute(query.order_by(_HOSTS.c.uuid)).all()
+    found: dict[str, str] = {}
+    remaining = iter(names)
+    while part := list(islice(remaining, _MOST_NAMES)):
+        query = select(_HOSTS.c.uuid, _HOSTS.c.host).where(_HOSTS.c.host.in_(part), _HOSTS.c.retired_at.is_(None))
+        found.update((uuid, host) for uuid, host in connection.execute(query))
     if found:
-        connection.execute(_HOLD, [{"key_uuid": uuid} for uuid, _ in found])
-    return {host for _, host in found}
+        connection.execute(_HOLD, [{"key_uuid": uuid} for uuid in sorted(found)])
+    return set(found.values())

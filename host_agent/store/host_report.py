@@ -33,6 +33,7 @@ from host_agent.errors import HostRetired, LeaseLost
 from host_agent.record import ComputeHost
 from host_agent.store.found_workloads import store_found
 from host_agent.store.host_locks import NEXT_GENERATION, hold_names
+from host_agent.store.inventories import keep_trait_sets
 from host_agent.store.row import Row
 from host_agent.store.schema import ComputeHostRow, ServiceRow
 from host_agent.store.services import Lease, is_held
@@ -45,7 +46,8 @@ __all__ = ["upsert", "upsert_many"]
 
 _TABLE = cast(Table, ComputeHostRow.__table__)
 _SERVICES = cast(Table, ServiceRow.__table__)
-_COLUMNS = tuple(field.name for field in fields(ComputeHost))
+# Of what a host has by OpenStack's names a column tells only which set it is.
+_COLUMNS = tuple("trait_set_id" if field.name == "traits" else field.name for field in fields(ComputeHost))
 # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
 _MOST_KEYS = 1000
 _MOST_LATE_MICROSECONDS = 3600 * 1_000_000
@@ -149,6 +151,8 @@ def _settle(
     # Facts that came too late leave the row as it was, and all that came with them goes the same way.
     taken = [host for host in hosts if host.uuid in sent and _is_stored(host.row, sent[host.uuid])]
     store_found(connection, taken, discoveries)
+    unknown = [sent[host.uuid] for host in taken if not host.row["has_trait_set"]]
+    keep_trait_sets(connection, {record.trait_set_id: record.traits for record in unknown})
     settle(connection, hosts, {host.uuid: sent[host.uuid].numa_topology for host in taken})
     return hosts
 

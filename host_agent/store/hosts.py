@@ -11,13 +11,14 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, delete,
 from host_agent.store.compute_host import listed
 from host_agent.store.events import StoreEvent, record_events
 from host_agent.store.host_locks import hold_names
+from host_agent.store.inventories import remove_hosts
 from host_agent.store.row import Row, first_row, now, rows
 from host_agent.store.schema import ComputeHostRow, EventRow, FoundWorkloadRow, ServiceRow
 from host_agent.store.transaction import reading, retry_temporary, transaction
 from host_agent.store.upsert import utc_now
 from host_agent.store.usage import settle_hosts
 
-__all__ = ["prune", "retire"]
+__all__ = ["forget", "prune", "retire"]
 
 _HOSTS = cast(Table, ComputeHostRow.__table__)
 _SERVICES = cast(Table, ServiceRow.__table__)
@@ -104,12 +105,18 @@ def _remove(engine: Engine, older_than_seconds: float, ids: Sequence[object]) ->
         service_ids = select(_HOSTS.c.service_id).where(_HOSTS.c.id.in_(ids))
         _lock(connection, _SERVICES, _SERVICES.c.id.in_(_values(connection, service_ids)))
         removed = rows(connection, _old(older_than_seconds).where(_HOSTS.c.id.in_(ids)))
-        for table in (_EVENTS, _FOUND):
-            connection.execute(delete(table).where(table.c.host_uuid.in_([row["uuid"] for row in removed])))
-        connection.execute(delete(_SERVICES).where(_SERVICES.c.id.in_([row["service_id"] for row in removed])))
-        connection.execute(delete(_HOSTS).where(_HOSTS.c.id.in_([row["id"] for row in removed])))
-        settle_hosts(connection, {str(row["host"]) for row in removed})
+        forget(connection, removed)
     return removed
+
+
+def forget(connection: Connection, hosts: Sequence[Row]) -> None:
+    """Remove the rows of hosts with all that hangs on them, in the transaction of the caller, who holds them."""
+    for table in (_EVENTS, _FOUND):
+        connection.execute(delete(table).where(table.c.host_uuid.in_([row["uuid"] for row in hosts])))
+    connection.execute(delete(_SERVICES).where(_SERVICES.c.id.in_([row["service_id"] for row in hosts])))
+    connection.execute(delete(_HOSTS).where(_HOSTS.c.id.in_([row["id"] for row in hosts])))
+    remove_hosts(connection, [cast(int, row["id"]) for row in hosts])
+    settle_hosts(connection, {str(row["host"]) for row in hosts})
 
 
 def _old(older_than_seconds: float) -> Select[Any]:

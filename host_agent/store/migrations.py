@@ -17,17 +17,20 @@ from host_agent.store.usage_change import change_usage
 from host_agent.store.workload_columns import amounts, known_uuid
 from host_agent.usage import FINISHED, Migration
 
-__all__ = ["delete_migration", "list_migrations", "record_migration"]
+__all__ = ["delete_migration", "get_migration", "list_migrations", "record_migration"]
 
 _TABLE = cast(Table, MigrationRow.__table__)
 _COLUMNS = [column for column in _TABLE.columns if column.name != "id"]
 
 
 @retry_temporary
-def record_migration(engine: Engine, migration: Migration) -> None:
+def record_migration(engine: Engine, migration: Migration) -> bool:
     """Record how far a migration is, in the place of what was recorded of it; to repeat it is harmless.
 
     As long as it is in progress it counts on both its hosts, on the source until the workload has left.
+
+    Returns:
+        whether nothing was recorded of it before.
 
     Raises:
         InvalidWorkload: its uuid, or that of its workload, is none.
@@ -39,8 +42,8 @@ def record_migration(engine: Engine, migration: Migration) -> None:
     with reading(engine) as connection:
         stored = first_row(connection, select(*_COLUMNS).where(_TABLE.c.uuid == columns["uuid"]))
     if stored is not None and all(stored[name] == value for name, value in columns.items()):
-        return
-    change_usage(
+        return False
+    return change_usage(
         engine,
         lambda connection: _workloads_of(connection, columns["uuid"]) | {columns["workload_uuid"]},
         [migration.source_host, migration.dest_host],
@@ -65,6 +68,17 @@ def delete_migration(engine: Engine, uuid: str) -> bool:
         [],
         lambda connection: connection.execute(delete(_TABLE).where(mine)).rowcount > 0,
     )
+
+
+@retry_temporary
+def get_migration(engine: Engine, uuid: str) -> Row | None:
+    """Give a migration; ``None`` where there is none.
+
+    Raises:
+        StoreError: one of its children.
+    """
+    with reading(engine) as connection:
+        return first_row(connection, select(*_COLUMNS).where(_TABLE.c.uuid == uuid.lower()))
 
 
 @retry_temporary
@@ -108,8 +122,10 @@ def _workloads_of(connection: Connection, uuid: str) -> set[str]:
     return set(connection.execute(select(_TABLE.c.workload_uuid).where(_TABLE.c.uuid == uuid)).scalars())
 
 
-def _write(connection: Connection, columns: Row) -> None:
+def _write(connection: Connection, columns: Row) -> bool:
     moment = utc_now()
     change = update(_TABLE).where(_TABLE.c.uuid == columns["uuid"])
-    if connection.execute(change.values(columns | {"updated_at": moment})).rowcount == 0:
+    is_new = connection.execute(change.values(columns | {"updated_at": moment})).rowcount == 0
+    if is_new:
         connection.execute(insert(_TABLE).values(columns | {"created_at": moment, "updated_at": moment}))
+    return is_new

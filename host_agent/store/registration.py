@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, insert,
 
 from host_agent.errors import AmbiguousHost, DuplicateHost, HostRetired, NameTaken
 from host_agent.store.events import StoreEvent, record_events
+from host_agent.store.inventories import serve_host
 from host_agent.store.row import first_row, now, rows
 from host_agent.store.schema import ComputeHostRow, ServiceRow
 from host_agent.store.services import Lease, service_uuid
@@ -187,12 +188,13 @@ def _register(connection: Connection, claim: Claim) -> Registration:
     if host is not None:
         belongs = update(_HOSTS).where(_HOSTS.c.uuid == claim.uuid).values(service_id=lease.service_id)
         connection.execute(belongs)
+        serve_host(connection, [host["id"]], lease.service_id)
     record_events(connection, claim.uuid, claim.host, events, boot_id=claim.boot_id, sequence=claim.sequence)
     return Registration(uuid=claim.uuid, host=claim.host, lease=lease, adopted=adopted is not None)
 
 
 def _lock_host(connection: Connection, uuid: str) -> dict[str, Any] | None:
-    columns = [_HOSTS.c.uuid, _HOSTS.c.hypervisor_hostname, _HOSTS.c.retired_at]
+    columns = [_HOSTS.c.id, _HOSTS.c.uuid, _HOSTS.c.hypervisor_hostname, _HOSTS.c.retired_at]
     return first_row(connection, select(*columns).where(_HOSTS.c.uuid == uuid).with_for_update())
 
 
@@ -288,9 +290,10 @@ def _take_name(
     if _is_alive(claim, named):
         raise NameTaken(claim.host, named["uuid"])
     # Found first and changed by their keys: there is no index on service_id, and MySQL would lock all it looks at.
-    theirs = [row["id"] for row in rows(connection, select(_HOSTS.c.id).where(_HOSTS.c.service_id == named["id"]))]
+    theirs = connection.execute(select(_HOSTS.c.id).where(_HOSTS.c.service_id == named["id"])).scalars().all()
     leave = update(_HOSTS).where(_HOSTS.c.id.in_(theirs), _HOSTS.c.service_id == named["id"])
     connection.execute(leave.values(service_id=None))
+    serve_host(connection, theirs, None)
     if own is not None:
         connection.execute(delete(_SERVICES).where(_SERVICES.c.id == named["id"]))
     seen = named["last_seen_up"]

@@ -8,7 +8,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, Update, bindparam, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Table,
+    Update,
+    and_,
+    bindparam,
+    false,
+    func,
+    or_,
+    select,
+    true,
+    update,
+)
 
 from host_agent.store.events import StoreEvent, record_events
 from host_agent.store.row import Row, first_row, rows
@@ -16,7 +31,7 @@ from host_agent.store.schema import ComputeHostRow, ServiceRow
 from host_agent.store.transaction import reading, retry_temporary, transaction
 from host_agent.store.upsert import utc_now
 
-__all__ = ["Beat", "Lease", "contend", "heartbeat", "is_held", "list_services", "release", "service_uuid"]
+__all__ = ["Beat", "Lease", "contend", "heartbeat", "is_alive", "is_held", "list_services", "release", "service_uuid"]
 
 _TABLE = cast(Table, ServiceRow.__table__)
 _HOSTS = cast(Table, ComputeHostRow.__table__)
@@ -148,6 +163,12 @@ def _beat_statements(down_after_seconds: float, *, has_boot_id: bool) -> tuple[U
     )
     is_contended = (_TABLE.c.contended_at >= recently).label("is_contended")
     return beat, select(_TABLE.c.id, _TABLE.c.contender_host, _TABLE.c.contender_boot_id, is_contended).where(mine)
+
+
+def is_alive(down_after_seconds: float) -> ColumnElement[bool]:
+    """Give the condition that a service is heard of, as `host_agent.liveness` has it; never NULL."""
+    is_heard = _TABLE.c.last_seen_up >= utc_now(-down_after_seconds)
+    return func.coalesce(and_(is_heard, ~_TABLE.c.forced_down), false())
 
 
 def is_held(boot_id: str | None) -> ColumnElement[bool]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Float, Insert, Table, bindparam, func, literal
+from sqlalchemy import ColumnElement, Float, Insert, Select, Table, bindparam, func, literal
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -14,7 +14,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 from host_agent.store.schema import UtcDateTime
 
-__all__ = ["Incoming", "insert_missing", "upsert_statement", "utc_now"]
+__all__ = ["Incoming", "insert_missing", "upsert_from_select", "upsert_statement", "utc_now"]
 
 # A column's name -> what the row that was to be inserted has there.
 Incoming: TypeAlias = Callable[[str], ColumnElement[Any]]
@@ -114,6 +114,16 @@ def _on_duplicate_key_update(
     return insert.on_duplicate_key_update(
         [(name, func.if_(allowed, value, table.c[name])) for name, value in new.items()]
     )
+
+
+def upsert_from_select(dialect: str, table: Table, key: str, columns: Sequence[str], source: Select[Any]) -> Insert:
+    """Make "insert what `source` gives, or where `key` exists update all of `columns`"."""
+    others = [name for name in columns if name != key]
+    if dialect in ("mysql", "mariadb"):
+        into = mysql.insert(table).from_select(columns, source)
+        return into.on_duplicate_key_update({name: into.inserted[name] for name in others})
+    upsert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table).from_select(columns, source)
+    return upsert.on_conflict_do_update(index_elements=[key], set_={name: upsert.excluded[name] for name in others})
 
 
 def insert_missing(dialect: str, table: Table, key: str) -> Insert:

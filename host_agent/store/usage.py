@@ -3,7 +3,8 @@
 
 That is a workload, a migration, what an agent found, and the host's own totals. Each writer holds the rows of all hosts
 concerned, changes what it has to, and settles them before it commits: so a row is right whenever anybody sees it.
-Retired hosts are left as they are, and settled when they come back.
+Retired hosts are left as they are, and settled when they come back. The narrow rows of a host and of its nodes are made
+of its columns, and written with them (`inventories`).
 """
 
 from __future__ import annotations
@@ -33,9 +34,11 @@ from sqlalchemy import (
 )
 
 from host_agent.numa import HostNuma
+from host_agent.numa.inventory import digest_of, node_inventories
 from host_agent.store.host_locks import NEXT_GENERATION
+from host_agent.store.inventories import copy_hosts, has_copy, has_trait_set, remove_hosts, write_nodes
 from host_agent.store.row import Row, rows
-from host_agent.store.schema import ComputeHostRow, FoundWorkloadRow, MigrationRow, WorkloadRow
+from host_agent.store.schema import ComputeHostRow, FoundWorkloadRow, HostInventoryRow, MigrationRow, WorkloadRow
 from host_agent.store.upsert import utc_now
 from host_agent.store.workload_columns import FIGURES, WORKLOAD_COLUMNS, workload_of
 from host_agent.usage import FINISHED, FoundWorkloads, Migration, RecordedWorkload, Usage, usage
@@ -44,6 +47,7 @@ from host_agent.workloads.engine import ANSWERED
 __all__ = ["HostInputs", "read_named", "read_page", "settle", "settle_hosts", "usage_of"]
 
 _HOSTS = cast(Table, ComputeHostRow.__table__)
+_INVENTORIES = cast(Table, HostInventoryRow.__table__)
 _WORKLOADS = cast(Table, WorkloadRow.__table__)
 _FOUND = cast(Table, FoundWorkloadRow.__table__)
 _MIGRATIONS = cast(Table, MigrationRow.__table__)
@@ -143,13 +147,47 @@ def settle(connection: Connection, hosts: Iterable[HostInputs], measured: Mappin
     Returns:
         how many rows changed.
     """
-    changed = []
+    changed, retired = [], []
     for host in hosts:
-        if host.row["retired_at"] is None:
-            columns = _columns(host, (measured or {}).get(host.uuid, host.row["numa_topology"]))
-            if any(host.row[name] != value for name, value in columns.items()):
-                changed.append(columns | {"key_uuid": host.uuid, "key_generation": host.row["usage_generation"]})
-    return connection.execute(_WRITE, changed).rowcount if changed else 0
+        row = host.row
+        if row["retired_at"] is None:
+            columns = _columns(host, (measured or {}).get(host.uuid, row["numa_topology"]))
+            if _differs(row, columns):
+                changed.append((row, columns))
+        elif row["inventory_id"] is not None:
+            retired.append(row["id"])
+    if retired:
+        remove_hosts(connection, retired)
+    return _write(connection, changed) if changed else 0
+
+
+def _differs(row: dict[str, Any], columns: Row) -> bool:
+    return (
+        not row["has_copy"]
+        or row["nodes_digest"] != _digest(row, columns["numa_topology"])
+        or any(row[name] != value for name, value in columns.items())
+    )
+
+
+def _digest(row: dict[str, Any], numa_topology: object) -> str | None:
+    return None if numa_topology is None else digest_of(str(numa_topology), row["ram_allocation_ratio"])
+
+
+def _write(connection: Connection, changed: Iterable[tuple[dict[str, Any], Row]]) -> int:
+    """Write rows of hosts unless they changed since they were read, and the narrow rows of those."""
+    written = []
+    for row, columns in changed:
+        # One by one: of many at once the servers tell only how many were left.
+        key = {"key_uuid": row["uuid"], "key_generation": row["usage_generation"]}
+        if connection.execute(_WRITE, columns | key).rowcount:
+            written.append((row, cast("str | None", columns["numa_topology"])))
+    copy_hosts(connection, [row["id"] for row, _ in written])
+    for row, numa_topology in written:
+        digest, numa = _digest(row, numa_topology), _nodes(numa_topology)
+        if row["nodes_digest"] != digest:
+            nodes = () if numa is None else node_inventories(numa, ram_ratio=row["ram_allocation_ratio"])
+            write_nodes(connection, row["id"], digest, nodes)
+    return len(written)
 
 
 def usage_of(host: HostInputs, numa_topology: str | None = None) -> Usage:
@@ -253,6 +291,7 @@ _ROWS = select(
     *(
         _HOSTS.c[name]
         for name in (
+            "id",
             "uuid",
             "host",
             "boot_id",
@@ -263,6 +302,7 @@ _ROWS = select(
             "reserved_host_cpus",
             "reserved_host_memory_mb",
             "reserved_host_disk_mb",
+            "ram_allocation_ratio",
             "engines",
             "numa_topology",
             *_USED,
@@ -271,8 +311,13 @@ _ROWS = select(
     func.coalesce(_HOSTS.c.usage_generation, 0).label("usage_generation"),
     and_(_HOSTS.c.engines.is_not(None), _HOSTS.c.workloads_at.is_(None)).label("is_unseen"),
     _is_holder().label("is_holder"),
+    _INVENTORIES.c.id.label("inventory_id"),
+    _INVENTORIES.c.nodes_digest,
+    has_copy().label("has_copy"),
+    has_trait_set().label("has_trait_set"),
     utc_now().label("now"),
-).order_by(_HOSTS.c.uuid)
+)
+_ROWS = _ROWS.select_from(_HOSTS.outerjoin(_INVENTORIES, _INVENTORIES.c.id == _HOSTS.c.id)).order_by(_HOSTS.c.uuid)
 _RECORD = [_WORKLOADS.c[name] for name in (*FIGURES, "host", "missing_since")]
 _MOVE = [_MIGRATIONS.c[name].label(f"m_{name}") for name in _MIGRATION_COLUMNS]
 _NAMES: BindParameter[Any] = bindparam("names", expanding=True)

@@ -10,6 +10,8 @@ from typing import cast
 from sqlalchemy import Connection, Engine, Table, or_, select
 
 from host_agent.store.compute_host import listed
+from host_agent.store.inventories import remove_strays
+from host_agent.store.inventory_sums import mend_sums
 from host_agent.store.row import Row, first_row
 from host_agent.store.schema import ComputeHostRow, FoundWorkloadRow, WorkloadRow
 from host_agent.store.transaction import reading, retry_temporary, transaction
@@ -75,7 +77,7 @@ def recount(engine: Engine, progress: Callable[[int], None] | None = None) -> in
     while True:
         uuids, differing = _recount_page(engine, last)
         if not uuids:
-            return changed
+            return changed + _mend_rest(engine)
         changed, done, last = changed + differing, done + len(uuids), uuids[-1]
         if progress is not None:
             progress(done)
@@ -87,6 +89,12 @@ def _recount_page(engine: Engine, after: str) -> tuple[list[str], int]:
         hosts = read_page(connection, after, _PAGE)
         # Nothing is locked before the first row that differs, and that is written only as it was read.
         return [host.uuid for host in hosts], settle(connection, hosts)
+
+
+@retry_temporary
+def _mend_rest(engine: Engine) -> int:
+    with transaction(engine) as connection:
+        return remove_strays(connection) + mend_sums(connection)
 
 
 def _recorded_elsewhere(connection: Connection, host: HostInputs) -> list[RecordedWorkload]:

@@ -16,7 +16,7 @@ from host_agent.store.usage_change import change_usage
 from host_agent.store.workload_columns import columns_of, known_uuid
 from host_agent.workloads.workload import CONTAINER, VM, Workload
 
-__all__ = ["delete_workload", "list_workloads", "record_workload"]
+__all__ = ["delete_workload", "get_workload", "list_workloads", "record_workload"]
 
 _TABLE = cast(Table, WorkloadRow.__table__)
 # What outside readers see of it.
@@ -24,7 +24,7 @@ _COLUMNS = [column for column in _TABLE.columns if column.name not in ("id", "ge
 
 
 @retry_temporary
-def record_workload(engine: Engine, workload: Workload, host: str | None) -> None:
+def record_workload(engine: Engine, workload: Workload, host: str | None) -> bool:
     """Record a workload for a host, in the place of what was recorded of it; to repeat it is harmless.
 
     What it holds moves from its old host to the new one at the same moment.
@@ -34,6 +34,9 @@ def record_workload(engine: Engine, workload: Workload, host: str | None) -> Non
         workload: the workload; ``None`` among its figures is taken from what is found of it.
         host: as in ``compute_host.host``, which need not be there yet; ``None``: it has no host.
 
+    Returns:
+        whether nothing was recorded of it before.
+
     Raises:
         InvalidWorkload: its uuid is none, or its kind is said and neither ``container`` nor ``vm``.
         StoreError: one of its children.
@@ -42,8 +45,9 @@ def record_workload(engine: Engine, workload: Workload, host: str | None) -> Non
     columns = columns_of(workload) | {"uuid": uuid, "host": host}
     if columns["kind"] not in (CONTAINER, VM, None):
         raise InvalidWorkload(f"workload {uuid}: kind {workload.kind!r} is neither {CONTAINER!r} nor {VM!r}")
-    if not _is_recorded(engine, columns):
-        change_usage(engine, lambda _: {uuid}, [host], lambda connection: _write(connection, columns))
+    if _is_recorded(engine, columns):
+        return False
+    return change_usage(engine, lambda _: {uuid}, [host], lambda connection: _write(connection, columns))
 
 
 @retry_temporary
@@ -64,6 +68,17 @@ def delete_workload(engine: Engine, uuid: str) -> bool:
     return change_usage(
         engine, lambda _: {uuid}, [], lambda connection: connection.execute(delete(_TABLE).where(mine)).rowcount > 0
     )
+
+
+@retry_temporary
+def get_workload(engine: Engine, uuid: str) -> Row | None:
+    """Give what is recorded of a workload, as `list_workloads` does; ``None`` where nothing is.
+
+    Raises:
+        StoreError: one of its children.
+    """
+    with reading(engine) as connection:
+        return first_row(connection, select(*_COLUMNS).where(_TABLE.c.uuid == uuid.lower()))
 
 
 @retry_temporary
@@ -100,12 +115,15 @@ def _is_recorded(engine: Engine, columns: Row) -> bool:
     return stored is not None and all(stored[name] == value for name, value in columns.items())
 
 
-def _write(connection: Connection, columns: Row) -> None:
-    """Fill the workload's row, which is there and locked."""
+def _write(connection: Connection, columns: Row) -> bool:
+    """Fill the workload's row, which is there and locked; tell whether nothing was recorded in it."""
+    mine = _TABLE.c.uuid == columns["uuid"]
+    is_new = connection.execute(select(_TABLE.c.created_at).where(mine)).scalar_one() is None
     # Elsewhere, or in another state, it was not looked for yet.
     is_same = and_(_TABLE.c.host == columns["host"], _TABLE.c.state == columns["state"])
     # MySQL assigns from left to right, and sees the new values of those before.
     changes: list[tuple[str, object]] = [("missing_since", case((is_same, _TABLE.c.missing_since), else_=null()))]
     changes += [(name, value) for name, value in columns.items() if name != "uuid"]
     changes += [("created_at", func.coalesce(_TABLE.c.created_at, utc_now())), ("updated_at", utc_now())]
-    connection.execute(update(_TABLE).where(_TABLE.c.uuid == columns["uuid"]).ordered_values(*cast(Any, changes)))
+    connection.execute(update(_TABLE).where(mine).ordered_values(*cast(Any, changes)))
+    return is_new

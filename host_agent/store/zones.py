@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select
 
-from host_agent.errors import AggregateConflict
+from host_agent.errors import AggregateConflict, GroupNotFound
 from host_agent.store.row import first_row
 from host_agent.store.schema import AggregateHostRow, AggregateMetadataRow, WorkloadRow
 from host_agent.usage import RELEASED
@@ -19,8 +19,11 @@ from host_agent.usage import RELEASED
 __all__ = [
     "DEFAULT_ZONE",
     "ZONE_KEY",
+    "hosts_in_zone",
+    "hosts_of",
     "refuse_move",
     "refuse_second_zone",
+    "require_zone",
     "zone_elsewhere",
     "zone_of",
 ]
@@ -42,6 +45,25 @@ def zone_of(host: ColumnElement[str], default_zone: str = DEFAULT_ZONE) -> Colum
     return func.coalesce(zone, default_zone)
 
 
+def hosts_in_zone(host: ColumnElement[str], zone: str, default_zone: str = DEFAULT_ZONE) -> ColumnElement[bool]:
+    """Give the condition that the host whose name a column has is in a zone; asked once, not host by host."""
+    named = _MEMBERS.join(_METADATA, _METADATA.c.aggregate_id == _MEMBERS.c.aggregate_id)
+    members = select(_MEMBERS.c.host).select_from(named).where(_METADATA.c.key == ZONE_KEY)
+    is_member = host.in_(members.where(_METADATA.c.value == zone))
+    return is_member if zone != default_zone else or_(is_member, host.not_in(members))
+
+
+def require_zone(connection: Connection, zone: str, default_zone: str = DEFAULT_ZONE) -> None:
+    """Make sure that there is a zone; the default one always is.
+
+    Raises:
+        GroupNotFound: no aggregate makes it.
+    """
+    made = select(_METADATA.c.id).where(_METADATA.c.key == ZONE_KEY, _METADATA.c.value == zone).limit(1)
+    if zone != default_zone and first_row(connection, made) is None:
+        raise GroupNotFound("availability zone", zone)
+
+
 def zone_elsewhere(connection: Connection, host: str, aggregate_id: int) -> str:
     """Give the zone of a host but for this aggregate."""
     others = _elsewhere(aggregate_id).where(_MEMBERS.c.host == host).limit(1)
@@ -49,8 +71,22 @@ def zone_elsewhere(connection: Connection, host: str, aggregate_id: int) -> str:
     return DEFAULT_ZONE if found is None else found["value"]
 
 
-def refuse_second_zone(connection: Connection, hosts: Sequence[str], zone: str, aggregate_id: int) -> None:
+def hosts_of(aggregate_id: int) -> Select[Any]:
+    """Give the query for the hosts of an aggregate: no server takes as many names as there may be."""
+    members = _MEMBERS.alias("its_hosts")
+    return select(members.c.host).where(members.c.aggregate_id == aggregate_id)
+
+
+def refuse_second_zone(
+    connection: Connection, hosts: Sequence[str] | Select[Any], zone: str, aggregate_id: int
+) -> None:
     """Refuse a zone for the hosts of an aggregate where one of them is in another by another aggregate.
+
+    Args:
+        connection: in a transaction.
+        hosts: a few names, or the query for them.
+        zone: what they shall be in.
+        aggregate_id: the aggregate.
 
     Raises:
         AggregateConflict: names the host and its zone.
@@ -64,8 +100,13 @@ def refuse_second_zone(connection: Connection, hosts: Sequence[str], zone: str, 
         )
 
 
-def refuse_move(connection: Connection, hosts: Sequence[str], zone: str) -> None:
+def refuse_move(connection: Connection, hosts: Sequence[str] | Select[Any], zone: str) -> None:
     """Refuse to bring hosts into a zone where one of them is in another now and has workloads.
+
+    Args:
+        connection: in a transaction.
+        hosts: a few names, or the query for them.
+        zone: what they shall be in.
 
     Raises:
         AggregateConflict: names the host, its zone and how many workloads it has.

@@ -19,10 +19,15 @@ _PREFIX = "os_capability_"
 
 
 class Sample(NamedTuple):
-    """A value, ``None`` where it is not known, and its labels; those that are ``None`` or empty are left out."""
+    """A value, ``None`` where it is not known, and its labels; those that are ``None`` or empty are left out.
+
+    Attributes:
+        suffix: what a sample of a histogram has after the family's name: ``_bucket``, ``_sum`` or ``_count``.
+    """
 
     value: float | None
     labels: Mapping[str, object] = {}
+    suffix: str = ""
 
 
 class Family(NamedTuple):
@@ -31,7 +36,7 @@ class Family(NamedTuple):
     Attributes:
         name: the whole of it, with prefix and unit; that of a counter ends in ``_total``.
         meaning: one sentence for a person.
-        type: ``gauge`` or ``counter``.
+        type: ``gauge``, ``counter`` or ``histogram``.
     """
 
     name: str
@@ -268,7 +273,7 @@ def _lines(families: Iterable[Family]) -> Iterator[str]:
         if samples:
             yield f"# HELP {family.name} {_one_line(family.meaning)}\n# TYPE {family.name} {family.type}\n"
             for sample in samples:
-                yield f"{family.name}{_labels(sample.labels)} {_number(sample.value)}\n"
+                yield f"{family.name}{sample.suffix}{_labels(sample.labels)} {_number(sample.value)}\n"
 
 
 def _labels(labels: Mapping[str, object]) -> str:

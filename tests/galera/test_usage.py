@@ -7,9 +7,10 @@ import random
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import text
 
 from host_agent import store
-from host_agent.errors import AggregateConflict
+from host_agent.errors import AggregateConflict, AggregateNotFound
 from host_agent.store.engine import Engine
 from tests.galera.cluster import Cluster
 from tests.galera.test_races import meanwhile
@@ -82,3 +83,15 @@ def test_of_two_nodes_that_put_a_host_into_two_zones_one_is_refused(cluster: Clu
     cluster.agree()
     assert [one.hosts for one in store.list_aggregates(fleet[2])] == [(), ("node-1",)]
     assert host(fleet[2])["retired_at"] is None
+
+
+def test_a_host_joins_no_aggregate_that_another_node_deletes_meanwhile(cluster: Cluster, fleet: list[Engine]) -> None:
+    made = store.create_aggregate(fleet[0], "short-lived")
+    cluster.agree()
+    meanwhile(fleet[0], lambda: store.delete_aggregate(fleet[1], made.id))
+    with pytest.raises(AggregateNotFound):
+        store.add_host(fleet[0], made.id, "node-1")
+    cluster.agree()
+    assert store.list_aggregates(fleet[2]) == []
+    with fleet[2].connect() as connection:
+        assert connection.execute(text("SELECT host FROM aggregate_hosts")).all() == []

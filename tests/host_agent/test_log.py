@@ -34,13 +34,13 @@ except ZeroDivisionError:
 """
 
 
-def speak(stderr: Path, **environment: str) -> list[str]:
-    """Run the speaker with its standard error in a file, and give the lines there."""
+def speak(stderr: Path, speaker: str = SPEAKER, **environment: str) -> list[str]:
+    """Run a speaker with its standard error in a file, and give the lines there."""
     with stderr.open("w") as file:
         stat = os.fstat(file.fileno())
         here = {name: value.format(f"{stat.st_dev}:{stat.st_ino}") for name, value in environment.items()}
         done = subprocess.run(
-            [sys.executable, "-c", SPEAKER],
+            [sys.executable, "-c", speaker],
             env={"PATH": os.environ["PATH"], "OS_CAPABILITY_CONFIG_FILE": "/dev/null", "LC_ALL": "C"} | here,
             stderr=file,
         )
@@ -61,6 +61,13 @@ def test_the_journal_gets_each_line_with_its_priority_and_no_time(tmp_path: Path
     assert lines[1] == "<4>WARNING host_agent.speaker: two"
     assert lines[2].startswith("<4>lines of")
     assert all(line.startswith("<3>") for line in lines[3:])
+
+
+@pytest.mark.parametrize(("journal", "before"), [("", r"\d{4}-\d\d-\d\d [\d:.]+ "), ("{}", "<6>")])
+def test_a_line_that_knows_its_request_looks_like_any_other(tmp_path: Path, journal: str, before: str) -> None:
+    speaker = SPEAKER.replace('"line")', '"line", extra={"request_id": "req-1"})')
+    lines = speak(tmp_path / "stderr", speaker, JOURNAL_STREAM=journal)
+    assert re.fullmatch(f"{before}INFO host_agent\\.speaker: first line", lines[0])
 
 
 def test_a_variable_that_was_inherited_does_not_make_a_file_the_journal(tmp_path: Path) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The unit file, as systemd itself judges it."""
+"""The unit files, as systemd itself judges them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-UNIT = Path(__file__).resolve().parents[2] / "systemd" / "os-capability-agent.service"
+FOLDER = Path(__file__).resolve().parents[2] / "systemd"
+UNIT = FOLDER / "os-capability-agent.service"
+API = FOLDER / "os-capability-api.service"
 PROGRAM = "ExecStart=/usr/bin/host-agent run"
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
@@ -18,11 +20,21 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 @pytest.fixture
 def unit(tmp_path: Path) -> Path:
     """Give the unit with a program that exists: `verify` refuses one that is not installed."""
-    text = UNIT.read_text()
-    assert text.count(f"\n{PROGRAM}\n") == 1
-    copy = tmp_path / UNIT.name
+    return installed(UNIT, PROGRAM, tmp_path)
+
+
+@pytest.fixture
+def api_unit(tmp_path: Path) -> Path:
+    """Give that of the API in the same way."""
+    return installed(API, "ExecStart=/usr/bin/host-agent api", tmp_path)
+
+
+def installed(unit: Path, program: str, folder: Path) -> Path:
+    text = unit.read_text()
+    assert text.count(f"\n{program}\n") == 1
+    copy = folder / unit.name
     copy.write_text(
-        text.replace(f"\n{PROGRAM}\n", f"\n{PROGRAM.replace('/usr/bin/host-agent', shutil.which('true') or '')}\n")
+        text.replace(f"\n{program}\n", f"\n{program.replace('/usr/bin/host-agent', shutil.which('true') or '')}\n")
     )
     return copy
 
@@ -32,10 +44,11 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @needs_systemd
-def test_systemd_finds_nothing_to_say_about_it(unit: Path) -> None:
+def test_systemd_finds_nothing_to_say_about_them(unit: Path, api_unit: Path) -> None:
     # An unknown key is only a warning on stderr, with exit code 0.
-    verified = analyze("verify", str(unit))
-    assert (verified.returncode, verified.stderr) == (0, "")
+    for one in (unit, api_unit):
+        verified = analyze("verify", str(one))
+        assert (verified.returncode, verified.stderr) == (0, "")
 
 
 @needs_systemd
@@ -53,8 +66,10 @@ def test_systemd_takes_the_drop_in_for_the_engines(unit: Path) -> None:
 
 
 @needs_systemd
-def test_its_exposure_is_low(unit: Path) -> None:
-    judged = analyze("security", "--offline=true", "--threshold=15", "--no-pager", str(unit))
+@pytest.mark.parametrize(("name", "most"), [("unit", 15), ("api_unit", 12)])
+def test_its_exposure_is_low(request: pytest.FixtureRequest, name: str, most: int) -> None:
+    unit = request.getfixturevalue(name)
+    judged = analyze("security", "--offline=true", f"--threshold={most}", "--no-pager", str(unit))
     if "--offline" in judged.stderr:
         pytest.skip("systemd older than 250 cannot judge a unit that is not loaded")
     assert judged.returncode == 0, judged.stdout[-200:]
@@ -77,5 +92,13 @@ def test_it_never_gives_a_node_up() -> None:
     assert {"Restart=always", "StartLimitIntervalSec=0"} <= set(_lines())
 
 
-def _lines() -> list[str]:
-    return UNIT.read_text().splitlines()
+def test_the_api_works_on_the_agents_directory_and_sees_nothing_of_the_machine() -> None:
+    """Two services that are one user have one state directory, and so one embedded database."""
+    api = set(_lines(API))
+    shared = ("User=", "DynamicUser=", "StateDirectory=", "StateDirectoryMode=", "UMask=")
+    assert {line for line in api if line.startswith(shared)} == {line for line in _lines() if line.startswith(shared)}
+    assert {"ProtectProc=invisible", "ProcSubset=pid", "ProtectHostname=yes", "NoExecPaths=/"} <= api
+
+
+def _lines(unit: Path = UNIT) -> list[str]:
+    return unit.read_text().splitlines()

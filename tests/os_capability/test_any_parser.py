@@ -94,7 +94,7 @@ def test_a_value_or_one_of_our_errors(parser: Callable[..., object]) -> None:
     fixed = {name: value for name, value in arguments.items() if name not in drawn}
     assert drawn, "a parser of nothing"
 
-    @settings(max_examples=100, derandomize=True, deadline=None)
+    @settings(max_examples=40, derandomize=True, deadline=None)
     @given(texts=st.fixed_dictionaries(drawn))
     def parse(texts: dict[str, object]) -> None:
         try:

@@ -209,6 +209,8 @@ class TestWriting:
             done = subprocess.run(
                 [sys.executable, "-m", "os_capability", "show", "--root", str(machine)],
                 cwd=SOURCE_TREE,
+                # Without a buffer nothing is left to be written at the end.
+                env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
                 stdout=full,
                 stderr=subprocess.PIPE,
                 text=True,

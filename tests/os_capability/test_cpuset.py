@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from os_capability import CpuSet, InvalidCpuSet
 
 # Derandomized: the same examples at every run, and nothing stored in the source tree.
-law = settings(derandomize=True, deadline=None, max_examples=150)
+law = settings(derandomize=True, deadline=None, max_examples=80)
 
 HIGHEST = 65_535
 ids = st.frozensets(st.one_of(st.integers(0, 80), st.integers(0, 4_200), st.integers(0, HIGHEST)), max_size=60)
 HUGE_TEXTS = [
     *("9" * 1_000_000, "f" * 1_000_000, "0," * 500_000, "," * 1_000_000, "-" * 1_000_000, "\0" * 1_000_000),
-    *("0-99999999999", "1-2:" + "3" * 200_000, "0-65535:2/3," * 20_000 + "0", "0-65535," * 32_000 + "0"),
+    *("0-99999999999", "1-2:" + "3" * 200_000, "0-65535:2/3," * 8_000 + "0", "0-65535," * 32_000 + "0"),
 ]
 OPERATORS: list[Callable[[Any, Any], object]] = [
     *(operator.or_, operator.and_, operator.sub, operator.xor),

@@ -61,7 +61,7 @@ def machine(boot: Callable[[], AbstractContextManager[Container]], wheel: Path) 
     script = "\n".join(line.removeprefix("# ") for line in commands.splitlines() if line.startswith("# "))
     from_index, from_here = (
         "pip install os-capability",
-        f"pip install {_OFFLINE} /packages/{wheel.name}[postgresql,mysql]",
+        f"pip install {_OFFLINE} /packages/{wheel.name}[api,keystone,postgresql,mysql]",
     )
     assert script.count(from_index) == 1
     with boot() as container:

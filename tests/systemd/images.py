@@ -45,7 +45,7 @@ def wheelhouse() -> Path:
     setup.read(TREE / "setup.cfg")
     extras = setup["options.extras_require"]
     wanted = setup["options"]["install_requires"].split("\n")
-    for extra in ("mysql", "placement", "postgresql"):
+    for extra in ("api", "keystone", "mysql", "placement", "postgresql"):
         wanted += extras[extra].split("\n")
     requirements = [line.strip() for line in wanted if line.strip()] + list(_BUILD_REQUIREMENTS)
     return _made_once(

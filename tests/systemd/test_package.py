@@ -13,6 +13,7 @@ from os_capability import __version__
 from tests.systemd.container import Container, until
 from tests.systemd.images import build_deb, newer_deb
 from tests.systemd.service import CONFIG_FILE, STATE, UNIT, Service
+from tests.systemd.test_api import API, ask
 
 _INSTALL = ("dpkg", "--force-confold", "--install")
 
@@ -49,6 +50,17 @@ def test_it_starts_as_soon_as_it_is_installed(installed: Service) -> None:
     # Nobody may write below /usr: what is not compiled now would be compiled anew at every start.
     compiled = installed.container.run("find", "/usr/lib/os-capability/host_agent", "-name", "cli.*.pyc").stdout
     assert compiled.count("\n") == 1
+
+
+def test_the_api_comes_with_it_and_waits_to_be_started(installed: Service) -> None:
+    installed.row()
+    container = installed.container
+    for question, answer in (("is-enabled", "disabled"), ("is-active", "inactive")):
+        assert container.run("systemctl", question, API, check=False).stdout.strip() == answer
+    container.run("systemctl", "enable", "--now", API)
+    assert "hypervisor_hostname" in ask(container, "/v2.1/os-hypervisors")
+    # Keystone's middleware is there, too.
+    container.run("python3", "-c", "import keystonemiddleware, oslo_policy", PYTHONPATH="/usr/lib/os-capability")
 
 
 def test_an_upgrade_keeps_the_identity_and_the_settings_and_runs_on(

@@ -6,10 +6,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
-from sqlalchemy import Table, update
+from sqlalchemy import Connection, Table, select, update
 
 from host_agent import store
 from host_agent.store.engine import Engine
+from host_agent.store.inventories import copy_hosts
 from host_agent.store.schema import ComputeHostRow, EventRow, ServiceRow
 from host_agent.store.upsert import utc_now
 from tests.host_agent.facts import record, uuid
@@ -73,3 +74,8 @@ def host(engine: Engine, number: int = 1) -> dict[str, Any]:
     row = store.get(engine, uuid(number))
     assert row is not None
     return row
+
+
+def copy_all(connection: Connection) -> None:
+    """Write the narrow rows of hosts that were written past the store."""
+    copy_hosts(connection, connection.execute(select(HOSTS.c.id)).scalars().all())

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import partial
 from typing import Any, cast
 
 import pytest
@@ -17,6 +15,7 @@ from host_agent.errors import (
     AggregateConflict,
     AggregateExists,
     AggregateNotFound,
+    HostIsMember,
     HostNotFound,
     InvalidAggregate,
     UnknownMarker,
@@ -26,8 +25,7 @@ from host_agent.store.engine import Engine
 from host_agent.store.schema import AggregateHostRow, AggregateMetadataRow, AggregateRow
 from host_agent.workloads.workload import RUNNING, VM, Workload
 from tests.host_agent.facts import record, uuid
-from tests.host_agent.store.fleet import enlist
-from tests.host_agent.store.test_concurrency import at_once
+from tests.host_agent.store.fleet import HOSTS, enlist
 
 TABLES = [cast(Table, model.__table__) for model in (AggregateRow, AggregateHostRow, AggregateMetadataRow)]
 
@@ -81,13 +79,24 @@ def test_an_aggregate_is_given_as_it_was_made(fleet: Engine) -> None:
     full = store.add_host(fleet, made.id, "node-2")
     full = store.add_host(fleet, made.id, "node-1")
     assert full.hosts == ("node-1", "node-2")
-    assert full.updated_at is not None
     plain = store.create_aggregate(fleet, "plain")
     assert (plain.availability_zone, plain.metadata) == (None, {})
     assert len({made.uuid, plain.uuid}) == 2
     assert store.list_aggregates(fleet) == [full, plain]
     assert store.aggregates_of_host(fleet, "node-1") == [full]
     assert store.aggregates_of_host(fleet, "node-3") == []
+
+
+def test_the_hosts_of_an_aggregate_are_no_part_of_when_it_changed(fleet: Engine) -> None:
+    made = store.create_aggregate(fleet, "fast")
+    assert store.add_host(fleet, made.id, "node-1").updated_at is None
+    assert store.remove_host(fleet, made.id, "node-1").updated_at is None
+    changed = store.set_metadata(fleet, made.id, {"ssd": "true"}).updated_at
+    assert changed is not None
+    assert store.add_host(fleet, made.id, "node-1").updated_at == changed
+    renamed = store.update_aggregate(fleet, made.id, name="slow").updated_at
+    assert renamed is not None
+    assert renamed > changed
 
 
 @pytest.mark.parametrize("name", ["", " ", "a ", "\ta", "a" * 256, "a\nb", "a\0"])
@@ -139,8 +148,9 @@ def test_a_name_and_a_uuid_belong_to_one_aggregate(fleet: Engine) -> None:
         lambda: store.create_aggregate(fleet, "three", uuid=uuid(12).upper()),
         lambda: store.update_aggregate(fleet, two.id, name="one"),
     ):
-        with pytest.raises(AggregateExists, match=r"aggregate \d+ has the name"):
+        with pytest.raises(AggregateExists, match=r"aggregate \d+ has the name") as refused:
             attempt()
+        assert refused.value.name in ("one", "two")
     # Not the same name, on any of the three servers.
     assert store.create_aggregate(fleet, "ONE").name == "ONE"
     assert store.update_aggregate(fleet, one.id, name="one").name == "one"
@@ -170,7 +180,7 @@ def test_what_is_not_there_is_said(fleet: Engine) -> None:
 def test_a_host_is_added_once(fleet: Engine) -> None:
     made = store.create_aggregate(fleet, "one")
     before = store.add_host(fleet, made.id, "node-1")
-    with pytest.raises(AggregateConflict, match="'node-1' is in the aggregate 'one' already"):
+    with pytest.raises(HostIsMember, match="'node-1' is in the aggregate 'one' already"):
         store.add_host(fleet, made.id, "node-1")
     assert store.get_aggregate(fleet, made.id) == before
 
@@ -195,75 +205,6 @@ def test_metadata_is_set_key_by_key(fleet: Engine) -> None:
     assert changed.metadata == {"availability_zone": "zone-a", "key": "", "ssd": "false"}
     assert store.get_aggregate(fleet, made.id) == changed
     assert store.set_metadata(fleet, made.id, {"availability_zone": "zone-b"}).availability_zone == "zone-b"
-
-
-class TestZones:
-    """Node 1 is in zone a by the aggregate `a`."""
-
-    @pytest.fixture(autouse=True)
-    def aggregates(self, fleet: Engine) -> None:
-        self.a = store.create_aggregate(fleet, "a", "zone-a").id
-        self.other_a = store.create_aggregate(fleet, "other a", "zone-a").id
-        self.b = store.create_aggregate(fleet, "b", "zone-b").id
-        self.plain = store.create_aggregate(fleet, "plain").id
-        store.add_host(fleet, self.a, "node-1")
-
-    def test_a_host_is_in_one_zone_only(self, fleet: Engine) -> None:
-        second = "host 'node-1' is in the availability zone 'zone-a' by another aggregate, and cannot be in 'zone-b'"
-        with pytest.raises(AggregateConflict, match=second):
-            store.add_host(fleet, self.b, "node-1")
-        store.add_host(fleet, self.other_a, "node-1")
-        store.add_host(fleet, self.plain, "node-1")
-        for aggregate_id in (self.plain, self.other_a):
-            with pytest.raises(AggregateConflict, match=second):
-                store.update_aggregate(fleet, aggregate_id, availability_zone="zone-b")
-            with pytest.raises(AggregateConflict, match=second):
-                store.set_metadata(fleet, aggregate_id, {"availability_zone": "zone-b"})
-        assert store.update_aggregate(fleet, self.plain, availability_zone="zone-a").availability_zone == "zone-a"
-        assert [one.availability_zone for one in store.aggregates_of_host(fleet, "node-1")] == ["zone-a"] * 3
-
-    def test_every_host_has_its_zone(self, fleet: Engine) -> None:
-        store.add_host(fleet, self.other_a, "node-1")
-        store.add_host(fleet, self.plain, "node-2")
-        found = {zone.name: zone.hosts for zone in store.availability_zones(fleet)}
-        assert found == {"nova": ("node-2", "node-3"), "zone-a": ("node-1",), "zone-b": ()}
-        assert {zone.name for zone in store.availability_zones(fleet, "internal")} == {"internal", "zone-a", "zone-b"}
-        store.retire(fleet, uuid(1))
-        assert {zone.name: zone.hosts for zone in store.availability_zones(fleet)}["zone-a"] == ()
-
-    def test_a_zone_is_not_changed_under_workloads(self, fleet: Engine) -> None:
-        runs(fleet, "node-1", 70)
-        runs(fleet, "node-1", 71, "stopped")
-        stays = "host 'node-1' has 2 workloads in the availability zone 'zone-a', which cannot become '{}' under them"
-        with pytest.raises(AggregateConflict, match=stays.format("zone-c")):
-            store.update_aggregate(fleet, self.a, availability_zone="zone-c")
-        with pytest.raises(AggregateConflict, match=stays.format("zone-c")):
-            store.set_metadata(fleet, self.a, {"availability_zone": "zone-c"})
-        with pytest.raises(AggregateConflict, match=stays.format("nova")):
-            store.remove_host(fleet, self.a, "node-1")
-        # The same zone again, another name, other metadata: no workload moves.
-        store.update_aggregate(fleet, self.a, availability_zone="zone-a", name="another")
-        store.set_metadata(fleet, self.a, {"ssd": "true"})
-
-        runs(fleet, "node-1", 70, "shelved_offloaded")
-        runs(fleet, "node-2", 71)
-        assert store.update_aggregate(fleet, self.a, availability_zone="zone-c").availability_zone == "zone-c"
-        assert store.remove_host(fleet, self.a, "node-1").hosts == ()
-
-    def test_a_host_with_workloads_goes_where_its_zone_is_the_same(self, fleet: Engine) -> None:
-        runs(fleet, "node-1", 70)
-        runs(fleet, "node-2", 71)
-        with pytest.raises(AggregateConflict, match="'node-2' has 1 workloads in the availability zone 'nova'"):
-            store.add_host(fleet, self.b, "node-2")
-        store.add_host(fleet, self.plain, "node-2")
-        with pytest.raises(AggregateConflict, match="'node-2' has 1 workloads"):
-            store.update_aggregate(fleet, self.plain, availability_zone="zone-c")
-        store.remove_host(fleet, self.plain, "node-2")
-        # By a second aggregate of the same zone it stays in the zone.
-        store.add_host(fleet, self.other_a, "node-1")
-        assert store.remove_host(fleet, self.a, "node-1").hosts == ()
-        with pytest.raises(AggregateConflict):
-            store.remove_host(fleet, self.other_a, "node-1")
 
 
 def test_a_host_that_is_gone_can_be_taken_out(fleet: Engine) -> None:
@@ -324,6 +265,24 @@ def test_a_name_that_a_newer_host_has_taken_over_means_that_one(fleet: Engine) -
     assert events(fleet)[-1]["host_uuid"] == uuid(2)
 
 
+def test_an_aggregate_has_more_hosts_than_a_statement_has_parameters(sqlite: Engine) -> None:
+    most = 33_000  # SQLite takes 32,766
+    made = store.create_aggregate(sqlite, "all")
+    names = [f"node-{number}" for number in range(most)]
+    members = TABLES[1]
+    with sqlite.begin() as connection:
+        rows = [{"uuid": uuid(number), "host": name} for number, name in enumerate(names)]
+        connection.execute(HOSTS.insert(), [{**row, "hypervisor_hostname": row["host"]} for row in rows])
+        connection.execute(members.insert(), [{"aggregate_id": made.id, "host": name} for name in names])
+    assert store.update_aggregate(sqlite, made.id, availability_zone="zone-a").availability_zone == "zone-a"
+    (zone,) = store.availability_zones(sqlite)
+    assert (zone.name, len(zone.hosts)) == ("zone-a", most)
+    assert len(store.list_aggregates(sqlite)[0].hosts) == most
+    runs(sqlite, names[-1])
+    with pytest.raises(AggregateConflict, match=f"'{names[-1]}' has 1 workloads in the availability zone 'zone-a'"):
+        store.update_aggregate(sqlite, made.id, availability_zone="zone-b")
+
+
 def test_pages_follow_each_other_by_marker(sqlite: Engine) -> None:
     made = [store.create_aggregate(sqlite, f"aggregate {number}") for number in range(7)]
     seen, marker = [], None
@@ -331,7 +290,7 @@ def test_pages_follow_each_other_by_marker(sqlite: Engine) -> None:
         assert len(page) <= 3
         seen += page
         marker = page[-1].uuid
-    assert seen == made
+    assert seen == made == store.list_aggregates(sqlite, limit=None)
     with pytest.raises(UnknownMarker, match="no aggregate has the uuid 'gone'"):
         store.list_aggregates(sqlite, marker="gone")
 
@@ -344,72 +303,3 @@ def test_a_list_of_many_is_three_queries(fleet: Engine) -> None:
     event.listen(fleet, "before_cursor_execute", lambda _c, _u, statement, *_: statements.append(statement))
     assert [len(one.hosts) for one in store.list_aggregates(fleet)] == [1] * 20
     assert len([statement for statement in statements if statement.startswith("SELECT")]) == 3
-
-
-def raced(works: list[Callable[[], object]]) -> list[BaseException | None]:
-    """Do all at once; give what each raised."""
-    raised: list[BaseException | None] = [None] * len(works)
-
-    def work(number: int) -> None:
-        try:
-            works[number]()
-        except AggregateConflict as refused:
-            raised[number] = refused
-
-    at_once(work, len(works))
-    return raised
-
-
-@pytest.mark.parametrize("round_", range(3))
-def test_of_two_zones_at_once_a_host_gets_one(
-    fleet: Engine, database_url: str, opened: Callable[..., Engine], round_: int
-) -> None:
-    engines = [opened(database_url) for _ in range(4)]
-    made = [store.create_aggregate(fleet, f"in {number}", f"zone-{number}").id for number in range(4)]
-    raised = raced([partial(store.add_host, engines[number], made[number], "node-1") for number in range(4)])
-    assert sum(refused is None for refused in raised) == 1
-    assert len(store.aggregates_of_host(fleet, "node-1")) == 1
-
-
-def test_of_a_second_zone_and_a_change_of_the_first_one_is_refused(
-    fleet: Engine, database_url: str, opened: Callable[..., Engine]
-) -> None:
-    """One aggregate without a zone holds the host; it becomes a zone while the host is added to another one."""
-    engines = [opened(database_url) for _ in range(2)]
-    for number in range(5):
-        plain = store.create_aggregate(fleet, f"plain {number}").id
-        zoned = store.create_aggregate(fleet, f"zoned {number}", "zone-b").id
-        store.add_host(fleet, plain, "node-1")
-        raised = raced(
-            [
-                partial(store.update_aggregate, engines[0], plain, availability_zone="zone-a"),
-                partial(store.add_host, engines[1], zoned, "node-1"),
-            ]
-        )
-        assert sum(refused is None for refused in raised) == 1
-        found = {one.availability_zone for one in store.aggregates_of_host(fleet, "node-1")} - {None}
-        assert len(found) == 1
-        for one in store.aggregates_of_host(fleet, "node-1"):
-            store.remove_host(fleet, one.id, "node-1")
-
-
-def test_a_zone_is_not_left_while_a_workload_comes(
-    fleet: Engine, database_url: str, opened: Callable[..., Engine]
-) -> None:
-    """Somebody takes the host out of its zone after the workload was written and before that is committed."""
-    other = opened(database_url)
-    made = store.create_aggregate(fleet, "one", "zone-a").id
-    store.add_host(fleet, made, "node-1")
-    leaving: list[Future[object]] = []
-    with ThreadPoolExecutor(1) as pool:
-
-        def overtake(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-            if statement.startswith("UPDATE workloads SET missing_since") and not leaving:
-                leaving.append(pool.submit(store.remove_host, fleet, made, "node-1"))
-                # It has to wait for us: that it has not come back is all that can be seen of it.
-                wait(leaving, timeout=0.5)
-
-        event.listen(other, "after_cursor_execute", overtake)
-        runs(other, "node-1")
-        assert isinstance(leaving[0].exception(), AggregateConflict)
-    assert store.get_aggregate(fleet, made).hosts == ("node-1",)

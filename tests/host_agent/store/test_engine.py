@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
@@ -17,6 +19,7 @@ from host_agent.errors import StoreError
 from host_agent.store import migrate
 from host_agent.store.addresses import addresses_of, parse_url
 from host_agent.store.engine import Engine, shown_url
+from host_agent.store.transaction import reading
 from tests.host_agent.conftest import raw_connection
 from tests.host_agent.facts import record
 from tests.host_agent.servers import wait_until
@@ -98,6 +101,17 @@ def test_any_password_is_handed_over_as_it_is(password: str) -> None:
         parsed = parse_url(f"mysql+pymysql://u:{quote(password, safe='')}@{places}/db")
         assert parsed.password == password
         assert shown_url(parsed) == f"mysql+pymysql://u:***@{places}/db"
+
+
+@pytest.mark.parametrize("places", ["h1", "h1,h2"])
+def test_a_file_of_the_url_that_is_not_there_is_one_line(places: str, opened: Callable[..., Engine]) -> None:
+    engine = opened(f"mysql://u:secret@{places}/db?ssl_ca=/nonexistent/ca.pem")
+    with (
+        pytest.raises(StoreError, match=r"ssl_ca\) cannot be used: No such file or directory$") as raised,
+        reading(engine),
+    ):
+        pass
+    assert "secret" not in str(raised.value)
 
 
 @pytest.mark.parametrize(("short", "long"), [("postgresql", "postgresql+psycopg"), ("mysql", "mysql+pymysql")])
@@ -189,11 +203,26 @@ def test_no_connection_stays_open(server_url: str, opened: Callable[..., Engine]
     wait_until(lambda: connections_of(server_url) == 0, "the server has closed it")
 
 
-def test_one_connection_stays_open_for_whoever_asks(server_url: str, opened: Callable[..., Engine]) -> None:
-    engine = opened(server_url, keep_open=True)
+def test_connections_stay_open_for_whoever_asks(server_url: str, opened: Callable[..., Engine]) -> None:
+    engine = opened(server_url, connections=1)
     for _ in range(3):
         scalar(engine, "SELECT 1")
         assert connections_of(server_url) == 1
+
+
+def test_as_many_stay_open_as_there_are_threads(database_url: str, opened: Callable[..., Engine]) -> None:
+    engine = opened(database_url, connections=4)
+    together = threading.Barrier(4)
+
+    def ask(_number: int) -> object:
+        with reading(engine) as connection:
+            together.wait(30)
+            return connection.connection.dbapi_connection
+
+    with ThreadPoolExecutor(4) as pool:
+        first = set(map(id, pool.map(ask, range(4))))
+        assert first == set(map(id, pool.map(ask, range(4))))
+    assert len(first) == 4
 
 
 @pytest.mark.parametrize("change", [Path.unlink, lambda path: path.rename(path.with_suffix(".old"))])

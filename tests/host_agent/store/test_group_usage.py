@@ -18,7 +18,7 @@ from host_agent.resource_usage import DISK, MEMORY, PCPU, RESOURCES, VCPU, Group
 from host_agent.store.engine import Engine
 from host_agent.store.schema import AggregateHostRow
 from tests.host_agent.facts import record, uuid
-from tests.host_agent.store.fleet import DOWN_AFTER, HOSTS, SERVICES, age, enlist
+from tests.host_agent.store.fleet import DOWN_AFTER, HOSTS, SERVICES, age, copy_all, enlist
 
 MEMBERS = cast(Table, AggregateHostRow.__table__)
 
@@ -46,6 +46,7 @@ def has(engine: Engine, number: int, **columns: Any) -> None:
     """Give a host the usual figures but for these."""
     with engine.begin() as connection:
         connection.execute(update(HOSTS).where(HOSTS.c.uuid == uuid(number)).values({**COLUMNS, **columns}))
+        copy_all(connection)
 
 
 @pytest.fixture
@@ -214,6 +215,7 @@ def test_ten_thousand_hosts_in_twenty_zones_are_a_matter_of_a_moment(engine: Eng
     with engine.begin() as connection:
         connection.execute(insert(HOSTS), hosts)
         connection.execute(insert(MEMBERS), members)
+        copy_all(connection)
     started = time.monotonic()
     zones = by_zone(engine)
     assert time.monotonic() - started < 5
@@ -259,6 +261,7 @@ def test_the_query_and_the_rows_say_the_same(shelf: Engine, rows: list[dict[str,
     has(shelf, 1, **rows[0])
     with shelf.begin() as connection:
         connection.execute(update(HOSTS).where(HOSTS.c.uuid != uuid(1)).values(dict.fromkeys(COLUMNS)))
+        copy_all(connection)
     alone = fleet_usage(shelf).resources
     for name in RESOURCES:
         found_of_it, expected = asdict(alone[name]), asdict(each[0][name])

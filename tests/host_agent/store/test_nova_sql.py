@@ -10,7 +10,7 @@ from host_agent import store
 from host_agent.resource_usage import MEMORY
 from host_agent.store.engine import Engine
 from tests.host_agent.facts import record, uuid
-from tests.host_agent.store.fleet import DOWN_AFTER, HOSTS, claim
+from tests.host_agent.store.fleet import DOWN_AFTER, HOSTS, claim, copy_all
 
 IN_A_ZONE = """
 SELECT SUM(memory_mb_used)*100/SUM(memory_mb) FROM compute_host WHERE host IN
@@ -27,6 +27,7 @@ def uses(engine: Engine, number: int, memory_mb_used: int, free_ram_mb: int | No
     change = {"memory_mb_used": memory_mb_used, "free_ram_mb": free_ram_mb}
     with engine.begin() as connection:
         connection.execute(update(HOSTS).where(HOSTS.c.uuid == uuid(number)).values(change))
+        copy_all(connection)
 
 
 @pytest.fixture

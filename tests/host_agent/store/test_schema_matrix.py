@@ -137,6 +137,7 @@ def test_ten_thousand_hosts_of_the_previous_schema_are_upgraded_whole(previous: 
     # Seconds, not minutes: agents wait for it.
     assert time.monotonic() - started < 60
     assert migrate.check(previous) == []
+    assert store.fleet_usage(previous, down_after_seconds=60).resources["VCPU"].total == HOSTS * record().vcpus
     with previous.begin() as connection:
         assert checksum(connection) == before
     rows = store.list_hosts(previous, limit=1000)

@@ -83,6 +83,16 @@ def test_one_workload_that_many_move_is_on_one_host_in_the_end(engine: Engine) -
     assert counts == {number: 4 if row["host"] == f"node-{number}" else 0 for number in counts}
 
 
+def test_of_many_that_record_the_same_at_once_one_is_the_first(engine: Engine) -> None:
+    report(engine, 1)
+    first: list[bool] = []
+    at_once(lambda _: persistent(lambda: first.append(store.record_workload(engine, vm(), "node-1"))), 8)
+    assert sorted(first) == [False] * 7 + [True]
+    first.clear()
+    at_once(lambda _: persistent(lambda: first.append(store.record_migration(engine, move()))), 8)
+    assert sorted(first) == [False] * 7 + [True]
+
+
 def test_a_workload_that_is_recorded_while_its_migration_is_meets_it(engine: Engine) -> None:
     """Neither sees the other in the tables: the lock is a row that is not there afterwards."""
     for turn in range(5):

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whatever happened, in whatever order: the columns are as computed from scratch, and as the pure function says."""
+"""Whatever happened, in whatever order: all rows are as computed from scratch, and as the pure function says."""
 
 from __future__ import annotations
 
 from math import ceil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from host_agent.usage import FoundWorkloads, Migration, RecordedWorkload, usage
 from host_agent.workloads.workload import CONTAINER, RUNNING, STOPPED, VM, Workload
 from os_capability import CpuSet
 from tests.host_agent.facts import uuid
+from tests.host_agent.store.fleet import claim
 from tests.host_agent.store.workloads import GIB, discovery, move, report, vm
 
 HOSTS = (1, 2, 3)
@@ -96,6 +97,23 @@ class History(RuleBasedStateMachine):
             store.retire(self.engine, uuid(host))
             store.retire(self.engine, uuid(host), undo=True)
 
+    @rule(host=st.sampled_from(HOSTS))
+    def register(self, host: int) -> None:
+        if host in self.found:
+            store.register(self.engine, claim(host))
+
+    @invariant()
+    def the_narrow_rows_are_what_the_wide_ones_say(self) -> None:
+        rows = store.list_hosts(self.engine)
+        statistics = store.hypervisor_statistics(self.engine)
+        served = [row for row in rows if row["service_id"] is not None]
+        assert statistics["count"] == len(served)
+        for name in ("vcpus_used", "memory_mb_used", "local_gb_used", "free_ram_mb", "running_vms", "current_workload"):
+            assert statistics[name] == sum(cast(Any, row[name]) for row in served), name
+        fleet = store.fleet_usage(self.engine, down_after_seconds=3600)
+        assert (fleet.hosts, fleet.up) == (len(rows), len(served))
+        assert fleet.resources["VCPU"].used == sum(cast(Any, row["vcpus_used"]) for row in rows)
+
     @invariant()
     def the_columns_are_those_from_scratch(self) -> None:
         assert store.recount(self.engine) == 0
@@ -117,5 +135,5 @@ class History(RuleBasedStateMachine):
 
 TestHistory = History.TestCase
 TestHistory.settings = settings(
-    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=15, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )

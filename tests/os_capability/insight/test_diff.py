@@ -336,7 +336,7 @@ def test_every_pair_of_machines_can_be_compared_both_ways() -> None:
     assert [diff(host, Host.from_dict(host.to_dict())) for host in hosts] == [()] * len(hosts)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(any_host(), any_host())
 def test_any_two_hosts_can_be_compared_and_checked(old: Host, new: Host) -> None:
     assert diff(old, old) == ()

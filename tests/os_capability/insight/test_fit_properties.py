@@ -19,7 +19,7 @@ from os_capability.insight.fitting.supply import Supply
 from tests.os_capability.insight.small_machines import Core, Node, machine
 
 PAGE = 2
-law = settings(derandomize=True, deadline=None, max_examples=200, suppress_health_check=list(HealthCheck))
+law = settings(derandomize=True, deadline=None, max_examples=80, suppress_health_check=list(HealthCheck))
 cores = st.builds(Core, threads=st.integers(1, 3), kind=st.sampled_from(["performance", "efficiency"]))
 alike = st.builds(Core, threads=st.integers(1, 2))
 some_cpus = st.frozensets(st.integers(0, 11), max_size=3)

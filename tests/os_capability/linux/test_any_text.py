@@ -129,7 +129,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
 
 
 @pytest.mark.parametrize("parser", PARSERS.values(), ids=PARSERS)
-@settings(max_examples=150, derandomize=True, deadline=None)
+@settings(max_examples=60, derandomize=True, deadline=None)
 @given(text=TEXT)
 def test_a_value_or_one_of_our_errors(parser: Callable[[str], object], text: str) -> None:
     try:
