@@ -126,11 +126,13 @@ class Reporter:
             migrate.make_ready(self._engine)
             self._is_ready = True
             self._health.progress(REPORT)
+        begun = sequence()
         identity, lease = self._identity.current(), self._lease
         if identity is None or lease is None or not self._beat(lease):
             self._lease = None
             identity, lease = self._register()
-        self._heard_at = sequence()
+        # Not when the answer came: the row has the time when its transaction began, and a machine may sleep in between.
+        self._heard_at = begun
         self._health.progress(REPORT)
         return identity, lease
 

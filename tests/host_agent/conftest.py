@@ -3,42 +3,29 @@
 
 from __future__ import annotations
 
-import functools
-import os
-import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import psycopg
-import pymysql
 import pytest
 from sqlalchemy import event
-from sqlalchemy.engine import URL, make_url
 
-from host_agent.store import migrate, open_engine
+from host_agent.store import open_engine
 from host_agent.store.engine import Engine
+from tests.host_agent.databases import BACKENDS, PreparedDatabases, own_database
 from tests.host_agent.servers import any_server, make_server, mariadb_server, postgresql_server, server_templates
 
 # Fixtures of another module: pytest finds them here.
 __all__ = ["any_server", "make_server", "mariadb_server", "postgresql_server", "server_templates"]
 
-SERVERS = {
-    "postgresql": os.environ.get(
-        "OS_CAPABILITY_TEST_POSTGRESQL_URL", "postgresql+psycopg://postgres@127.0.0.1/postgres"
-    ),
-    "mysql": os.environ.get("OS_CAPABILITY_TEST_MYSQL_URL", "mysql+pymysql://root@127.0.0.1/mysql"),
-}
 
-
-@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
+@pytest.fixture(params=BACKENDS)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the url of an empty database of this test's own, on each backend in turn."""
     yield from own_database(request.param, tmp_path)
 
 
-@pytest.fixture(params=["postgresql", "mysql"])
+@pytest.fixture(params=BACKENDS[1:])
 def server_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the same on the backends that are servers."""
     yield from own_database(request.param, tmp_path)
@@ -77,64 +64,30 @@ def opened() -> Iterator[Callable[..., Engine]]:
     assert not in_use
 
 
+@pytest.fixture(scope="session")
+def prepared_databases() -> Iterator[PreparedDatabases]:
+    databases = PreparedDatabases()
+    yield databases
+    databases.drop()
+
+
+@pytest.fixture(params=BACKENDS)
+def prepared_url(
+    request: pytest.FixtureRequest, prepared_databases: PreparedDatabases, tmp_path: Path
+) -> Iterator[str]:
+    """Give the url of a database with the newest schema and no row, on each backend in turn."""
+    yield from prepared_databases.one(request.param, tmp_path)
+
+
+@pytest.fixture(params=BACKENDS[1:])
+def prepared_server_url(
+    request: pytest.FixtureRequest, prepared_databases: PreparedDatabases, tmp_path: Path
+) -> Iterator[str]:
+    """Give the same on the backends that are servers."""
+    yield from prepared_databases.one(request.param, tmp_path)
+
+
 @pytest.fixture
-def engine(database_url: str, opened: Callable[..., Engine]) -> Engine:
-    """Give an engine on a database with the newest schema, on each backend in turn."""
-    engine = opened(database_url)
-    # The steps would take several times as long; test_migrate holds the two together.
-    migrate.create(engine)
-    return engine
-
-
-def own_database(backend: str, folder: Path) -> Iterator[str]:
-    if backend == "sqlite":
-        yield f"sqlite:///{folder}/state.sqlite"
-        return
-    trouble = _trouble(backend)
-    if trouble is not None:
-        # A suite that skips what it cannot see would be green in CI for ever.
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no {backend} server: {trouble}")
-    name = f"os_capability_test_{uuid.uuid4().hex}"
-    _administer(backend, f"CREATE DATABASE {name}")
-    try:
-        yield make_url(SERVERS[backend]).set(database=name).render_as_string(hide_password=False)
-    finally:
-        _administer(backend, f"DROP DATABASE {name}" + (" WITH (FORCE)" if backend == "postgresql" else ""))
-
-
-@functools.cache
-def _trouble(backend: str) -> str | None:
-    try:
-        _administer(backend, "SELECT 1")
-    except (psycopg.OperationalError, pymysql.err.OperationalError) as error:
-        return str(error)
-    return None
-
-
-def _administer(backend: str, statement: str) -> None:
-    with closing(raw_connection(make_url(SERVERS[backend]))) as connection, connection.cursor() as cursor:
-        cursor.execute(statement)
-
-
-def raw_connection(url: URL) -> psycopg.Connection[tuple[object, ...]] | pymysql.connections.Connection:
-    """Connect with the bare driver, in autocommit: what another program would do."""
-    if url.get_backend_name() == "postgresql":
-        return psycopg.connect(
-            host=url.host,
-            port=url.port,
-            user=url.username,
-            password=url.password,
-            dbname=url.database,
-            autocommit=True,
-            connect_timeout=5,
-        )
-    return pymysql.connect(
-        host=url.host,
-        port=url.port or 3306,
-        user=url.username,
-        password=url.password or "",
-        database=url.database,
-        autocommit=True,
-        connect_timeout=5,
-        ssl_disabled=True,  # or it loads every certificate of the system at each connection
-    )
+def engine(prepared_url: str, opened: Callable[..., Engine]) -> Engine:
+    """Give an engine on such a database."""
+    return opened(prepared_url)

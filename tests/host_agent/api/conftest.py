@@ -14,7 +14,7 @@ from host_agent.api.wsgi import build
 from host_agent.settings import Settings, load
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
-from tests.host_agent.conftest import own_database
+from tests.host_agent.databases import own_database
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from host_agent.store.engine import Engine
 from tests.host_agent.api.attacks import HEADERS, ODD, RAW, TEXTS, broken_bodies, wrong_values
 from tests.host_agent.api.samples import SAMPLES, Sample, fleet
 from tests.host_agent.api.target import Target, in_its_words
-from tests.host_agent.conftest import own_database
+from tests.host_agent.databases import own_database
 
 # What has several forms, as with a project before it, has the same handlers in each.
 _PATHS = {route.path for route in ROUTES}

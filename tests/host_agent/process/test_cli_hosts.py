@@ -35,7 +35,7 @@ class Fleet:
     def __init__(self, agent: HostAgent, engine: Engine) -> None:
         self.agent = agent
         self.engine = engine
-        migrate.upgrade(engine)
+        migrate.create(engine)
 
     def join(self, number: int) -> None:
         claim = store.Claim(
@@ -65,9 +65,11 @@ class Fleet:
         self.sql(f"UPDATE compute_host SET updated_at = {then} WHERE host = 'node-{number}'")
 
     def happen(self, number: int, *codes: str) -> None:
+        """Let something happen each minute, the last a minute ago."""
         at = datetime.now(timezone.utc)
+        minute = 60 * 1_000_000
         events = [
-            Event(code=code, message=f"{code} of it", detail={"n": n}, at=at, boot_id=BOOT, sequence=n * 1_000_000)
+            Event(code=code, message=f"{code} of it", detail={"n": n}, at=at, boot_id=BOOT, sequence=n * minute)
             for n, code in enumerate(codes)
         ]
         store.add_events(
@@ -76,7 +78,7 @@ class Fleet:
             f"node-{number}",
             events,
             boot_id=BOOT,
-            sequence=len(codes) * 1_000_000,
+            sequence=len(codes) * minute,
             max_age_days=90,
             max_per_host=1000,
         )
@@ -172,7 +174,7 @@ def test_events_are_a_log_with_the_newest_last(fleet: Fleet) -> None:
         "host-registered",
     ]
     assert re.fullmatch(
-        r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ \(\d+ s ago\)  node-1  memory-lost      memory-lost of it", lines[0]
+        r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ \(\d+ \w+ ago\)  node-1  memory-lost      memory-lost of it", lines[0]
     )
     everybodys = fleet.agent("hosts", "events").out
     assert everybodys.count("host-registered") == 2

@@ -65,7 +65,7 @@ def test_a_daemon_is_healthy_until_it_is_no_more(agent: HostAgent, captured: Pat
 def test_a_daemon_that_is_frozen_does_not_look_healthy(
     agent: HostAgent, captured: Path, eventually: Eventually
 ) -> None:
-    agent.environment["OS_CAPABILITY_AGENT__STALL_AFTER"] = "1"
+    agent.environment |= {"OS_CAPABILITY_AGENT__STALL_AFTER": "1", "OS_CAPABILITY_AGENT__DOWN_AFTER": "6"}
     process = agent.start("run")
     eventually(lambda: stored(agent) and troubles(agent) == [])
     process.send_signal(signal.SIGSTOP)

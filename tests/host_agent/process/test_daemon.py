@@ -111,10 +111,10 @@ def test_a_pruned_host_registers_again(agent: HostAgent, fleet: Fleet, eventuall
 
 
 def test_it_reports_into_every_database(
-    agent: HostAgent, engine: Engine, database_url: str, eventually: Eventually
+    agent: HostAgent, engine: Engine, prepared_url: str, eventually: Eventually
 ) -> None:
-    process = agent.start("run", "--database-url", database_url)
-    fleet = Fleet(database_url)
+    process = agent.start("run", "--database-url", prepared_url)
+    fleet = Fleet(prepared_url)
     eventually(fleet.hosts)
 
     (row,) = list_hosts(engine)

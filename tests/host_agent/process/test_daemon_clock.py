@@ -12,7 +12,7 @@ import pytest
 
 from host_agent.store import migrate
 from tests.beds import absent
-from tests.host_agent.conftest import own_database
+from tests.host_agent.databases import own_database
 from tests.host_agent.process.conftest import HostAgent
 from tests.host_agent.process.fleet import Eventually, Fleet, ended_in, reports_to
 
@@ -40,7 +40,7 @@ def test_a_clock_that_moves_by_a_day_changes_nothing(
     offset = agent.folder / "offset"
     offset.write_text("+0s\n")
     fleet = Fleet(clocked_url)
-    migrate.upgrade(fleet.engine)
+    migrate.create(fleet.engine)
     reports_to(agent, clocked_url)
     process = agent.start(
         "run",

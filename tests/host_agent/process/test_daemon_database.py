@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from host_agent.store import migrate, open_engine
-from tests.host_agent.conftest import raw_connection
+from tests.host_agent.databases import raw_connection
 from tests.host_agent.process.conftest import HostAgent
 from tests.host_agent.process.fleet import Eventually, Fleet, ended_in, reports_to
 from tests.host_agent.servers import PASSWORD, PostgreSql, Server, joined_url
@@ -25,7 +25,7 @@ CAUGHT_UP = "reports are stored again"
 @pytest.fixture
 def server(any_server: Server) -> Server:
     """Give a server of each kind in turn, with the tables."""
-    migrate.upgrade(open_engine(any_server.url))
+    migrate.create(open_engine(any_server.url))
     return any_server
 
 
@@ -169,7 +169,7 @@ def test_another_server_takes_over(
     """The first address of the url dies, and the second has become the primary."""
     first, second = make_server("postgresql"), make_server("postgresql")
     for server in (first, second):
-        migrate.upgrade(open_engine(server.url))
+        migrate.create(open_engine(server.url))
     second.set_read_only(True)
     reports_to(agent, joined_url(first, second), full_interval=1)
     process = agent.start("run")

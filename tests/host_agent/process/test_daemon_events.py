@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from host_agent.store import list_hosts, migrate
 from tests.host_agent.process.conftest import HostAgent
@@ -19,7 +20,7 @@ from tests.host_agent.servers import Server
 @pytest.fixture
 def server(postgresql_server: Server) -> Server:
     fleet = Fleet(postgresql_server.url)
-    migrate.upgrade(fleet.engine)
+    migrate.create(fleet.engine)
     return postgresql_server
 
 
@@ -72,9 +73,32 @@ def test_an_outage_is_told_by_the_database_itself(reporting: HostAgent, server: 
     process.send_signal(signal.SIGCONT)
 
     eventually(lambda: "host-up" in fleet.codes())
-    told = [event for event in fleet.events() if event["code"] in ("host-down", "host-up")]
-    assert [event["code"] for event in told] == ["host-down", "host-up"]
+    assert [code for code in fleet.codes() if code in ("host-down", "host-up")] == ["host-down", "host-up"]
     assert ended_in(process) < 2
+
+
+def test_an_outage_is_told_though_the_agent_stood_still_in_the_midst_of_a_heartbeat(
+    reporting: HostAgent, server: Server, eventually: Eventually
+) -> None:
+    reports_to(reporting, server.url, down_after=4)
+    fleet = Fleet(server.url)
+    process = reporting.start("run")
+    eventually(lambda: fleet.hosts("service_id") not in ([], [None]))
+
+    with fleet.engine.begin() as connection:
+        connection.execute(text("SELECT id FROM services FOR UPDATE"))
+        eventually(lambda: waiting_for_locks(fleet))
+        process.send_signal(signal.SIGSTOP)
+    eventually(lambda: silent_seconds(fleet) > 8)
+    process.send_signal(signal.SIGCONT)
+
+    eventually(lambda: "host-up" in fleet.codes())
+    assert ended_in(process) < 2
+
+
+def waiting_for_locks(fleet: Fleet) -> bool:
+    with fleet.engine.connect() as connection:
+        return bool(connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar_one())
 
 
 def silent_seconds(fleet: Fleet) -> float:

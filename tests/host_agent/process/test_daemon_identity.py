@@ -26,7 +26,7 @@ DOWN_AFTER = 6
 def url(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/fleet.sqlite"
     fleet = Fleet(url)
-    migrate.upgrade(fleet.engine)
+    migrate.create(fleet.engine)
     return url
 
 

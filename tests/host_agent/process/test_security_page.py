@@ -19,7 +19,7 @@ from host_agent.api.wsgi import build
 from host_agent.settings import load
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
-from tests.host_agent.conftest import raw_connection
+from tests.host_agent.databases import raw_connection
 from tests.host_agent.process.conftest import HostAgent
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "security.md").read_text()

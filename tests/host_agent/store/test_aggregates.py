@@ -40,7 +40,7 @@ def fleet(engine: Engine) -> Engine:
 @pytest.fixture
 def sqlite(sqlite_url: str, opened: Callable[..., Engine]) -> Engine:
     engine = opened(sqlite_url)
-    migrate.upgrade(engine)
+    migrate.create(engine)
     return engine
 
 

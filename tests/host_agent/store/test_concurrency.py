@@ -16,7 +16,6 @@ from sqlalchemy import Connection, event
 
 from host_agent import store
 from host_agent.errors import DuplicateHost, LeaseLost, NameTaken
-from host_agent.store import migrate
 from host_agent.store.engine import Engine
 from tests.host_agent.facts import machine, record, uuid
 from tests.host_agent.store.fleet import BOOT, DOWN_AFTER, age, beat, claim, codes, enlist, host
@@ -46,8 +45,8 @@ def test_twenty_threads_on_one_engine_make_one_row(engine: Engine, facts: list[A
     assert row["running_containers"] in range(THREADS)
 
 
-def test_twenty_engines_make_one_row(engine: Engine, database_url: str, opened: Callable[..., Engine]) -> None:
-    engines = [opened(database_url) for _ in range(THREADS)]
+def test_twenty_engines_make_one_row(engine: Engine, prepared_url: str, opened: Callable[..., Engine]) -> None:
+    engines = [opened(prepared_url) for _ in range(THREADS)]
 
     def report(number: int) -> None:
         lease = store.register(engines[number], claim()).lease
@@ -63,18 +62,18 @@ def test_twenty_engines_make_one_row(engine: Engine, database_url: str, opened: 
     assert codes(engine) == ["host-registered"]
 
 
-def test_twenty_hosts_register_at_once(engine: Engine, database_url: str, opened: Callable[..., Engine]) -> None:
-    engines = [opened(database_url) for _ in range(THREADS)]
+def test_twenty_hosts_register_at_once(engine: Engine, prepared_url: str, opened: Callable[..., Engine]) -> None:
+    engines = [opened(prepared_url) for _ in range(THREADS)]
     at_once(lambda number: enlist(engines[number], number))
     assert len(store.list_hosts(engine)) == len(store.list_services(engine)) == THREADS
     assert codes(engine) == ["host-registered"] * THREADS
 
 
 def test_parallel_batches_over_the_same_hosts_never_deadlock(
-    engine: Engine, database_url: str, opened: Callable[..., Engine]
+    engine: Engine, prepared_url: str, opened: Callable[..., Engine]
 ) -> None:
     """Each writer has the hosts in another order and disputes the facts of some; no transaction is rolled back."""
-    engines = [opened(database_url) for _ in range(4)]
+    engines = [opened(prepared_url) for _ in range(4)]
     rolled_back: list[object] = []
     for one in engines:
         event.listen(one, "rollback", rolled_back.append)
@@ -93,10 +92,9 @@ def test_parallel_batches_over_the_same_hosts_never_deadlock(
 
 
 def test_a_batch_tried_again_is_written_whole_even_from_a_generator(
-    server_url: str, opened: Callable[..., Engine]
+    prepared_server_url: str, opened: Callable[..., Engine]
 ) -> None:
-    engine = opened(server_url)
-    migrate.upgrade(engine)
+    engine = opened(prepared_server_url)
     store.upsert_many(engine, (record(number) for number in range(3)))
     failed: list[object] = []
 
@@ -116,9 +114,9 @@ def boot(number: int) -> str:
 
 
 def test_of_many_boots_at_once_exactly_one_gets_the_row(
-    engine: Engine, database_url: str, opened: Callable[..., Engine]
+    engine: Engine, prepared_url: str, opened: Callable[..., Engine]
 ) -> None:
-    engines = [opened(database_url) for _ in range(THREADS)]
+    engines = [opened(prepared_url) for _ in range(THREADS)]
     leases: dict[int, store.Lease] = {}
     refused: list[DuplicateHost] = []
 
@@ -139,9 +137,9 @@ def test_of_many_boots_at_once_exactly_one_gets_the_row(
 
 
 def test_of_many_hosts_at_once_exactly_one_gets_the_name(
-    engine: Engine, database_url: str, opened: Callable[..., Engine]
+    engine: Engine, prepared_url: str, opened: Callable[..., Engine]
 ) -> None:
-    engines = [opened(database_url) for _ in range(THREADS)]
+    engines = [opened(prepared_url) for _ in range(THREADS)]
     named: list[store.Lease] = []
     refused: list[NameTaken] = []
 
@@ -158,11 +156,11 @@ def test_of_many_hosts_at_once_exactly_one_gets_the_name(
 
 
 def test_hosts_that_take_each_others_names_never_block_for_good(
-    engine: Engine, database_url: str, opened: Callable[..., Engine]
+    engine: Engine, prepared_url: str, opened: Callable[..., Engine]
 ) -> None:
     for number in range(4):
         enlist(engine, number)
-    engines = [opened(database_url) for _ in range(4)]
+    engines = [opened(prepared_url) for _ in range(4)]
     age(engine, "last_seen_up", DOWN_AFTER + 1)
 
     def move(number: int) -> None:
@@ -178,11 +176,11 @@ def test_hosts_that_take_each_others_names_never_block_for_good(
 
 
 def test_whoever_has_the_lease_at_the_end_wrote_the_facts_at_the_end(
-    engine: Engine, database_url: str, opened: Callable[..., Engine]
+    engine: Engine, prepared_url: str, opened: Callable[..., Engine]
 ) -> None:
     """Boots of one host lose the lease and take it again, again and again; none writes under a lease it lost."""
     boots = 4
-    engines = [opened(database_url) for _ in range(boots)]
+    engines = [opened(prepared_url) for _ in range(boots)]
     taken: list[str] = []
 
     def live(number: int) -> None:
@@ -205,11 +203,10 @@ def test_whoever_has_the_lease_at_the_end_wrote_the_facts_at_the_end(
 
 @pytest.mark.parametrize("facts", [OLD, NEW], ids=["same facts", "other facts"])
 def test_facts_that_were_on_their_way_when_the_lease_was_lost_are_not_written(
-    server_url: str, opened: Callable[..., Engine], facts: Any
+    prepared_server_url: str, opened: Callable[..., Engine], facts: Any
 ) -> None:
     """On SQLite nobody can take it then: the whole transaction has the file."""
-    slow, quick = opened(server_url), opened(server_url)
-    migrate.upgrade(slow)
+    slow, quick = opened(prepared_server_url), opened(prepared_server_url)
     lease = enlist(slow)
     overtaken: list[str] = []
 
@@ -227,10 +224,10 @@ def test_facts_that_were_on_their_way_when_the_lease_was_lost_are_not_written(
 
 
 def test_of_many_boots_after_a_silence_exactly_one_gets_the_row(
-    engine: Engine, database_url: str, opened: Callable[..., Engine]
+    engine: Engine, prepared_url: str, opened: Callable[..., Engine]
 ) -> None:
     """Even of a host that has no facts yet."""
-    engines = [opened(database_url) for _ in range(THREADS)]
+    engines = [opened(prepared_url) for _ in range(THREADS)]
     store.register(engine, claim())
     age(engine, "last_seen_up", DOWN_AFTER + 1)
     taken: list[store.Lease] = []
@@ -250,10 +247,10 @@ def test_of_many_boots_after_a_silence_exactly_one_gets_the_row(
 
 
 def test_however_the_reports_of_a_boot_overtake_each_other_the_newest_stays(
-    engine: Engine, database_url: str, opened: Callable[..., Engine]
+    engine: Engine, prepared_url: str, opened: Callable[..., Engine]
 ) -> None:
     writers, newest = 6, 20
-    engines = [opened(database_url) for _ in range(writers)]
+    engines = [opened(prepared_url) for _ in range(writers)]
 
     def report(number: int) -> None:
         order = random.Random(number)

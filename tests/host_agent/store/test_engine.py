@@ -20,7 +20,7 @@ from host_agent.store import migrate
 from host_agent.store.addresses import addresses_of, parse_url
 from host_agent.store.engine import Engine, shown_url
 from host_agent.store.transaction import reading
-from tests.host_agent.conftest import raw_connection
+from tests.host_agent.databases import raw_connection
 from tests.host_agent.facts import record
 from tests.host_agent.servers import wait_until
 

@@ -28,7 +28,7 @@ from host_agent.errors import (
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
 from host_agent.store.transaction import transaction
-from tests.host_agent.conftest import raw_connection
+from tests.host_agent.databases import raw_connection
 from tests.host_agent.facts import record
 from tests.host_agent.store.fleet import claim
 
@@ -85,7 +85,7 @@ def test_wrong_credentials_are_named_without_the_password(server_url: str, opene
 
 def test_a_text_too_long_is_refused_and_the_row_kept(mysql_url: str, opened: Callable[..., Engine]) -> None:
     engine = opened(mysql_url)
-    migrate.upgrade(engine)
+    migrate.create(engine)
     store.upsert(engine, record())
     with pytest.raises(StoreError, match="Data too long for column 'os'"):
         store.upsert(engine, record(os="x" * 256))
@@ -126,7 +126,7 @@ def test_a_read_only_postgresql_says_so(postgresql_url: str, opened: Callable[..
 
 def test_a_read_only_transaction_of_mysql_says_so(mysql_url: str, opened: Callable[..., Engine]) -> None:
     engine = opened(mysql_url)
-    migrate.upgrade(engine)
+    migrate.create(engine)
 
     def work() -> None:
         with transaction(engine) as connection:

@@ -241,7 +241,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Any:
     from host_agent.store import migrate, open_engine
 
     engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('shelf')}/state.sqlite")
-    migrate.upgrade(engine)
+    migrate.create(engine)
     store.upsert_many(engine, [record(number) for number in (1, 2, 3)])
     yield engine
     engine.dispose()

@@ -23,7 +23,7 @@ from host_agent.errors import StoreBusy, StoreConnectionLost, StoreError, StoreR
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
 from host_agent.store.transaction import reading, transaction
-from tests.host_agent.conftest import raw_connection
+from tests.host_agent.databases import raw_connection
 from tests.host_agent.facts import record
 from tests.host_agent.servers import PASSWORD, Server, joined_url, wait_until
 from tests.host_agent.store.fleet import claim, codes, enlist, host
@@ -35,7 +35,7 @@ Open = Callable[..., Engine]
 def engine(any_server: Server, opened: Open) -> Engine:
     """Give an engine on a throw-away server with the newest schema; `any_server` is that server."""
     engine = opened(any_server.url, connect_timeout_seconds=2)
-    migrate.upgrade(engine)
+    migrate.create(engine)
     return engine
 
 
@@ -189,7 +189,7 @@ def test_a_server_frozen_before_the_connection_is_given_up(any_server: Server, o
 def test_a_server_frozen_in_mid_transaction_is_given_up(any_server: Server, opened: Open) -> None:
     """Its own time limit for statements is frozen with it, and its kernel still acknowledges every packet."""
     engine = opened(any_server.url, connect_timeout_seconds=2, statement_timeout_seconds=1)
-    migrate.upgrade(engine)
+    migrate.create(engine)
     enlist(engine)
 
     def work() -> None:
@@ -260,7 +260,7 @@ def proxy(any_server: Server) -> Iterator[DeafProxy]:
 def test_a_peer_that_vanished_without_a_word_is_given_up(any_server: Server, proxy: DeafProxy, opened: Open) -> None:
     url = make_url(any_server.url).set(port=proxy.port).render_as_string(hide_password=False)
     engine = opened(url, connect_timeout_seconds=2, statement_timeout_seconds=1)
-    migrate.upgrade(engine)
+    migrate.create(engine)
 
     def work() -> None:
         with transaction(engine) as connection:
@@ -335,7 +335,7 @@ def pair(any_server: Server, make_server: Callable[[str], Server]) -> tuple[Serv
     # What replication would have brought there.
     for server in (any_server, second):
         engine = store.open_engine(server.url)
-        migrate.upgrade(engine)
+        migrate.create(engine)
         engine.dispose()
     second.set_read_only(True)
     return any_server, second

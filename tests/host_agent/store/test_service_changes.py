@@ -260,11 +260,11 @@ class TestDeleting:
         assert count(sqlite, EVENTS) == events
 
     def test_a_workload_that_comes_meanwhile_is_seen(
-        self, engine: Engine, database_url: str, opened: Callable[..., Engine]
+        self, engine: Engine, prepared_url: str, opened: Callable[..., Engine]
     ) -> None:
         """Somebody deletes the host after the workload was written and before that is committed."""
         enlist(engine)
-        other = opened(database_url)
+        other = opened(prepared_url)
         deleting: list[Future[None]] = []
         with ThreadPoolExecutor(1) as pool:
 

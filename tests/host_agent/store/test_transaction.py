@@ -20,14 +20,13 @@ from host_agent.errors import StoreBusy, StoreConnectionLost, StoreError
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
 from host_agent.store.transaction import retry_temporary, transaction
-from tests.host_agent.conftest import raw_connection
+from tests.host_agent.databases import raw_connection
 from tests.host_agent.facts import record, uuid
 
 
 @pytest.fixture
-def server(server_url: str, opened: Callable[..., Engine]) -> Engine:
-    engine = opened(server_url)
-    migrate.upgrade(engine)
+def server(prepared_server_url: str, opened: Callable[..., Engine]) -> Engine:
+    engine = opened(prepared_server_url)
     store.upsert_many(engine, [record(1), record(2)])
     return engine
 
@@ -57,7 +56,7 @@ def test_a_deadlock_is_tried_again(server: Engine) -> None:
 
 def test_a_serialization_failure_is_tried_again(postgresql_url: str, opened: Callable[..., Engine]) -> None:
     engine = opened(postgresql_url)
-    migrate.upgrade(engine)
+    migrate.create(engine)
     store.upsert(engine, record())
     calls: list[int] = []
 
@@ -125,7 +124,7 @@ def test_nobody_waits_for_a_row_for_long(server: Engine) -> None:
 @pytest.fixture
 def sqlite_file(sqlite_url: str, opened: Callable[..., Engine]) -> Path:
     engine = opened(sqlite_url)
-    migrate.upgrade(engine)
+    migrate.create(engine)
     return Path(str(engine.url.database))
 
 

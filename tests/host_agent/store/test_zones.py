@@ -115,9 +115,9 @@ def raced(works: list[Callable[[], object]]) -> list[BaseException | None]:
 
 @pytest.mark.parametrize("round_", range(3))
 def test_of_two_zones_at_once_a_host_gets_one(
-    fleet: Engine, database_url: str, opened: Callable[..., Engine], round_: int
+    fleet: Engine, prepared_url: str, opened: Callable[..., Engine], round_: int
 ) -> None:
-    engines = [opened(database_url) for _ in range(4)]
+    engines = [opened(prepared_url) for _ in range(4)]
     made = [store.create_aggregate(fleet, f"in {number}", f"zone-{number}").id for number in range(4)]
     raised = raced([partial(store.add_host, engines[number], made[number], "node-1") for number in range(4)])
     assert sum(refused is None for refused in raised) == 1
@@ -125,10 +125,10 @@ def test_of_two_zones_at_once_a_host_gets_one(
 
 
 def test_of_a_second_zone_and_a_change_of_the_first_one_is_refused(
-    fleet: Engine, database_url: str, opened: Callable[..., Engine]
+    fleet: Engine, prepared_url: str, opened: Callable[..., Engine]
 ) -> None:
     """One aggregate without a zone holds the host; it becomes a zone while the host is added to another one."""
-    engines = [opened(database_url) for _ in range(2)]
+    engines = [opened(prepared_url) for _ in range(2)]
     for number in range(5):
         plain = store.create_aggregate(fleet, f"plain {number}").id
         zoned = store.create_aggregate(fleet, f"zoned {number}", "zone-b").id
@@ -147,10 +147,10 @@ def test_of_a_second_zone_and_a_change_of_the_first_one_is_refused(
 
 
 def test_a_zone_is_not_left_while_a_workload_comes(
-    fleet: Engine, database_url: str, opened: Callable[..., Engine]
+    fleet: Engine, prepared_url: str, opened: Callable[..., Engine]
 ) -> None:
     """Somebody takes the host out of its zone after the workload was written and before that is committed."""
-    other = opened(database_url)
+    other = opened(prepared_url)
     made = store.create_aggregate(fleet, "one", "zone-a").id
     store.add_host(fleet, made, "node-1")
     leaving: list[Future[object]] = []

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -69,7 +70,12 @@ def discovery(*workloads: Workload, **changes: Any) -> Discovery:
 
 def report(engine: Engine, number: int = 1, found: Discovery | None = None, **changes: Any) -> None:
     """Store a report of host `number`."""
-    known: dict[str, Any] = {"engines": None if found is None else "[]"}
+    told = (
+        None
+        if found is None
+        else [{"engine": seen.report.engine, "status": seen.report.status} for seen in found.engines]
+    )
+    known = {"engines": told and json.dumps(told)}
     store.upsert(engine, record(number, **known | changes), None, found)
 
 
