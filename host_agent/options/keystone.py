@@ -61,7 +61,7 @@ KEYSTONE: tuple[cfg.Opt, ...] = (
         "memcached_servers",
         type=Parsed(addresses, "HOST:PORT, several separated by commas"),
         sample_default="<each worker remembers by itself>",
-        help="Where what Keystone says of a token is remembered; needs python-memcached.",
+        help="Where what Keystone says of a token is remembered, for all servers together.",
     ),
     cfg.IntOpt(
         "token_cache_time",

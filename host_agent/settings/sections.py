@@ -103,7 +103,21 @@ class WorkloadSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlacementSettings:
+class KeystoneAccount:
+    """Who speaks to Keystone, and where; under the names that every service of OpenStack has for it."""
+
+    auth_url: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    project_name: str = "service"
+    user_domain_name: str = "Default"
+    project_domain_name: str = "Default"
+    region_name: str | None = None
+    interface: str = "internal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacementSettings(KeystoneAccount):
     """Section ``[placement]``.
 
     Attributes:
@@ -114,14 +128,6 @@ class PlacementSettings:
     url: str | None = None
     auth: str = "keystone"
     token: str = field(default="admin", repr=False)
-    auth_url: str | None = None
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    project_name: str = "service"
-    user_domain_name: str = "Default"
-    project_domain_name: str = "Default"
-    region_name: str | None = None
-    interface: str = "internal"
     ca_file: str | None = None
     numa_nodes: bool = False
     pci_classes: Mapping[str, str] | None = field(default=None, hash=False)
@@ -157,22 +163,14 @@ class ApiSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeystoneSettings:
-    """Section ``[keystone_authtoken]``; the names are those of every service of OpenStack.
+class KeystoneSettings(KeystoneAccount):
+    """Section ``[keystone_authtoken]``.
 
     Attributes:
         token_cache_time: seconds; -1 is not at all.
     """
 
-    auth_url: str | None = None
     www_authenticate_uri: str | None = None
-    username: str | None = None
-    password: str | None = field(default=None, repr=False)
-    project_name: str = "service"
-    user_domain_name: str = "Default"
-    project_domain_name: str = "Default"
-    region_name: str | None = None
-    interface: str = "internal"
     cafile: str | None = None
     insecure: bool = False
     memcached_servers: tuple[str, ...] | None = None

@@ -26,6 +26,8 @@ _FIXED = {
     "include_service_catalog": False,
     "http_connect_timeout": 5,
     "http_request_max_retries": 1,
+    # Its pool of connections is for eventlet, and needs oslo.cache.
+    "memcache_use_advanced_pool": False,
 }
 # What the middleware says of a token it knows, and the policy's name for it.
 _CREDENTIALS = {
@@ -112,6 +114,9 @@ def _made(settings: KeystoneSettings) -> tuple[WsgiApplication, type[Exception]]
     try:
         from keystoneauth1.exceptions import ClientException
         from keystonemiddleware.auth_token import AuthProtocol
+
+        if settings.memcached_servers:
+            import memcache  # noqa: F401 - the middleware does so at the first token
 
         middleware = AuthProtocol(_application, {"oslo_config_config": _options(settings)})
     except ModuleNotFoundError as error:
