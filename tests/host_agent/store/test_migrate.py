@@ -277,7 +277,7 @@ def test_upgrades_at_the_same_time_wait_for_each_other(
     bare: Engine, database_url: str, opened: Callable[..., Engine]
 ) -> None:
     # On a file nobody waits for longer than its busy timeout.
-    count = 3 if bare.dialect.name == "sqlite" else 10
+    count = 3 if bare.dialect.name == "sqlite" else 5
     command = [sys.executable, "-W", "error", "-c", UPGRADE, database_url]
     pipe = subprocess.PIPE
     racers = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(count)]
