@@ -107,10 +107,10 @@ $(VENV)/.core: setup.cfg pyproject.toml | $(VENV)/bin/python
 	@$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.core
-	@echo "==> Installing the database drivers and the test tools"
+$(VENV)/.test: setup.cfg pyproject.toml | $(VENV)/bin/python
+	@echo "==> Installing os-capability, the database drivers and the test tools into $(VENV)"
 	@$(PIP) --editable '.[all,test]'
-	@touch $@
+	@touch $(VENV)/.core $@
 
 $(VENV)/.libvirt: $(VENV)/.test
 	@echo "==> Building libvirt's bindings"

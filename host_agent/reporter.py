@@ -131,7 +131,7 @@ class Reporter:
         if identity is None or lease is None or not self._beat(lease):
             self._lease = None
             identity, lease = self._register()
-        # Not when the answer came: the row has the time when its transaction began, and a machine may sleep in between.
+        # Not when the answer came: the row has the time of its writing, and a machine may sleep in between.
         self._heard_at = begun
         self._health.progress(REPORT)
         return identity, lease

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Float, Insert, Select, Table, bindparam, func, literal
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 from host_agent.store.schema import UtcDateTime
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 __all__ = ["Incoming", "insert_missing", "upsert_from_select", "upsert_statement", "utc_now"]
 
@@ -89,7 +92,7 @@ def upsert_statement(
         settled = {*key, *decided_by}
         order = [*(name for name in columns if name not in settled), *decided_by]
         return _on_duplicate_key_update(table, values, order, on_update, only_if)
-    insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table).values(values)
+    insert = _insert(dialect, table).values(values)
     incoming: Incoming = insert.excluded.__getitem__
     return insert.on_conflict_do_update(
         index_elements=list(key),
@@ -122,7 +125,7 @@ def upsert_from_select(dialect: str, table: Table, key: str, columns: Sequence[s
     if dialect in ("mysql", "mariadb"):
         into = mysql.insert(table).from_select(columns, source)
         return into.on_duplicate_key_update({name: into.inserted[name] for name in others})
-    upsert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table).from_select(columns, source)
+    upsert = _insert(dialect, table).from_select(columns, source)
     return upsert.on_conflict_do_update(index_elements=[key], set_={name: upsert.excluded[name] for name in others})
 
 
@@ -132,5 +135,16 @@ def insert_missing(dialect: str, table: Table, key: str) -> Insert:
         # Not INSERT IGNORE, which makes a warning of any error.
         statement = mysql.insert(table)
         return statement.on_duplicate_key_update({key: table.c[key]})
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    return insert(table).on_conflict_do_nothing(index_elements=[key])
+    return _insert(dialect, table).on_conflict_do_nothing(index_elements=[key])
+
+
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Begin a statement that may go on with ON CONFLICT."""
+    # Loaded where it is used: PostgreSQL's brings all its drivers, which takes longer than to open an SQLite file.
+    if dialect == "sqlite":
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql
+
+    return postgresql.insert(table)
