@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
 from sqlalchemy import Table, insert, select, update
 
@@ -29,16 +28,13 @@ from host_agent import store
 from host_agent.errors import StoreError
 from host_agent.numa import HostNuma
 from host_agent.store.engine import Engine
-from host_agent.store.schema import ComputeHostRow, FoundWorkloadRow, MigrationRow, WorkloadRow
+from host_agent.store.schema import FOUND_WORKLOADS, HOSTS, MIGRATIONS, WORKLOADS
 from host_agent.store.workload_columns import columns_of
 from host_agent.usage import FoundWorkloads, Migration, RecordedWorkload, usage
 from os_capability import CpuSet
 from tests.host_agent.facts import machine, record, uuid
 from tests.host_agent.store.workloads import move, vm
 
-HOSTS, WORKLOADS, FOUND, MIGRATIONS = (
-    cast(Table, model.__table__) for model in (ComputeHostRow, WorkloadRow, FoundWorkloadRow, MigrationRow)
-)
 ROW = "{:<52} {:>10}  {}"
 PAGE = 5000
 
@@ -113,7 +109,7 @@ def read(engine: Engine) -> None:
     with engine.connect() as connection:
         for query in (
             select(HOSTS.c.uuid, HOSTS.c.host, HOSTS.c.numa_topology, HOSTS.c.vcpus_used),
-            *map(select, (WORKLOADS, FOUND, MIGRATIONS)),
+            *map(select, (WORKLOADS, FOUND_WORKLOADS, MIGRATIONS)),
         ):
             connection.execute(query).fetchall()
 
@@ -133,7 +129,7 @@ def fill(engine: Engine, hosts: int, each: int) -> None:
         if number % 10 == 0:
             moves.append(moving(move(number, source=number // each, dest=(number // each + 1) % hosts)))
     with engine.begin() as connection:
-        for table, rows in ((WORKLOADS, said), (FOUND, seen), (MIGRATIONS, moves)):
+        for table, rows in ((WORKLOADS, said), (FOUND_WORKLOADS, seen), (MIGRATIONS, moves)):
             write(connection.execute, table, rows)
 
 

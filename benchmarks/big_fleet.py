@@ -6,7 +6,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, String, Table, func, insert, literal, select, text
 from sqlalchemy import cast as sql_cast
@@ -18,7 +18,7 @@ from host_agent import store
 from host_agent.record import ComputeHost
 from host_agent.store.engine import Engine
 from host_agent.store.inventory_sums import add_up
-from host_agent.store.schema import ComputeHostRow, HostInventoryRow, NodeInventoryRow, ServiceRow
+from host_agent.store.schema import HOSTS, INVENTORIES, NODES, SERVICES
 from host_agent.store.upsert import utc_now
 from host_agent.workloads.discovery import Discovery, SeenEngine
 from host_agent.workloads.engine import ANSWERED, EngineReport
@@ -30,9 +30,6 @@ __all__ = ["ORIGINALS", "add_copies", "write_originals"]
 
 ORIGINALS = 1000
 ZONES = 20
-_SERVICES, _HOSTS, _INVENTORIES, _NODES = (
-    cast(Table, model.__table__) for model in (ServiceRow, ComputeHostRow, HostInventoryRow, NodeInventoryRow)
-)
 # What is each host's own, besides its id.
 _UUID = "00000000-0000-4000-8000-"
 _BATCH = 100
@@ -55,7 +52,7 @@ def add_copies(engine: Engine, hosts: int) -> None:
     """Copy the thousand until there are so many hosts; what was found on them is not copied."""
     for offset in range(ORIGINALS, hosts, ORIGINALS):
         with engine.begin() as connection:
-            for table in (_SERVICES, _HOSTS, _INVENTORIES, _NODES):
+            for table in (SERVICES, HOSTS, INVENTORIES, NODES):
                 _copy(connection, table, offset, min(ORIGINALS, hosts - offset))
             _add_members(connection, offset)
             add_up(connection, range(offset + 1, offset + ORIGINALS + 1))
@@ -77,19 +74,19 @@ def _serve(connection: Connection) -> None:
         for number in range(1, ORIGINALS + 1)
     ]
     values = {"binary": "nova-compute", "topic": "compute", "report_count": 1, "last_seen_up": utc_now(300)}
-    connection.execute(insert(_SERVICES).values(**values), rows)
-    for table in (_HOSTS, _INVENTORIES):
+    connection.execute(insert(SERVICES).values(**values), rows)
+    for table in (HOSTS, INVENTORIES):
         connection.execute(table.update().values(service_id=table.c.id))
     add_up(connection, range(1, ORIGINALS + 1))
 
 
 def _copy(connection: Connection, table: Table, offset: int, count: int) -> None:
-    number = table.c.host_id if table is _NODES else table.c.id
+    number = table.c.host_id if table is NODES else table.c.id
     own: dict[str, ColumnElement[Any]] = {
         name: number + offset for name in ("id", "host_id", "service_id") if name in table.c
     }
     digits = func.substr(sql_cast(number + (offset + 10**12), String(20)), 2)
-    uuid = literal(_UUID if table is _HOSTS else _UUID.replace("-4000-", "-5000-")) + digits
+    uuid = literal(_UUID if table is HOSTS else _UUID.replace("-4000-", "-5000-")) + digits
     name = literal("node-") + sql_cast(number + offset, String(20))
     own |= {"uuid": uuid} if "uuid" in table.c else {}
     own |= {key: name for key in ("host", "hypervisor_hostname", "hostname") if key in table.c}

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, Select, Table, select
+from sqlalchemy import Connection, Engine, Select, select
 
 from host_agent.errors import AggregateNotFound, UnknownMarker
 from host_agent.store.row import rows
-from host_agent.store.schema import AggregateHostRow, AggregateMetadataRow, AggregateRow, ComputeHostRow
+from host_agent.store.schema import AGGREGATE_METADATA, AGGREGATES, HOSTS, MEMBERS
 from host_agent.store.transaction import reading, retry_temporary
 from host_agent.store.zones import DEFAULT_ZONE, ZONE_KEY, zone_of
 
@@ -26,11 +26,6 @@ __all__ = [
     "list_aggregates",
     "read_aggregate",
 ]
-
-_TABLE = cast(Table, AggregateRow.__table__)
-_MEMBERS = cast(Table, AggregateHostRow.__table__)
-_METADATA = cast(Table, AggregateMetadataRow.__table__)
-_HOSTS = cast(Table, ComputeHostRow.__table__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +83,13 @@ def list_aggregates(engine: Engine, *, limit: int | None = 1000, marker: str | N
         UnknownMarker: no aggregate has the uuid `marker`.
         StoreError: one of its children.
     """
-    query = select(_TABLE).order_by(_TABLE.c.id).limit(limit)
+    query = select(AGGREGATES).order_by(AGGREGATES.c.id).limit(limit)
     with reading(engine) as connection:
         if marker is not None:
-            last = connection.execute(select(_TABLE.c.id).where(_TABLE.c.uuid == marker)).scalar_one_or_none()
+            last = connection.execute(select(AGGREGATES.c.id).where(AGGREGATES.c.uuid == marker)).scalar_one_or_none()
             if last is None:
                 raise UnknownMarker(marker, "aggregate")
-            query = query.where(_TABLE.c.id > last)
+            query = query.where(AGGREGATES.c.id > last)
         return _aggregates(connection, query)
 
 
@@ -105,9 +100,9 @@ def aggregates_of_host(engine: Engine, host: str) -> list[Aggregate]:
     Raises:
         StoreError: one of its children.
     """
-    ids = select(_MEMBERS.c.aggregate_id).where(_MEMBERS.c.host == host)
+    ids = select(MEMBERS.c.aggregate_id).where(MEMBERS.c.host == host)
     with reading(engine) as connection:
-        return _aggregates(connection, select(_TABLE).where(_TABLE.c.id.in_(ids)).order_by(_TABLE.c.id))
+        return _aggregates(connection, select(AGGREGATES).where(AGGREGATES.c.id.in_(ids)).order_by(AGGREGATES.c.id))
 
 
 @retry_temporary
@@ -121,11 +116,11 @@ def availability_zones(engine: Engine, default_zone: str = DEFAULT_ZONE) -> list
     Raises:
         StoreError: one of its children.
     """
-    hosts = select(_HOSTS.c.host, zone_of(_HOSTS.c.host, default_zone))
-    named = select(_METADATA.c.value).where(_METADATA.c.key == ZONE_KEY)
+    hosts = select(HOSTS.c.host, zone_of(HOSTS.c.host, default_zone))
+    named = select(AGGREGATE_METADATA.c.value).where(AGGREGATE_METADATA.c.key == ZONE_KEY)
     with reading(engine) as connection:
         names: dict[str, set[str]] = {name: set() for name in connection.execute(named).scalars()}
-        for host, name in connection.execute(hosts.where(_HOSTS.c.retired_at.is_(None))):
+        for host, name in connection.execute(hosts.where(HOSTS.c.retired_at.is_(None))):
             names.setdefault(name, set()).add(host)
     return [AvailabilityZone(name=name, hosts=tuple(sorted(names[name]))) for name in sorted(names)]
 
@@ -136,7 +131,7 @@ def read_aggregate(connection: Connection, aggregate_id: int) -> Aggregate:
     Raises:
         AggregateNotFound: there is none.
     """
-    found = _aggregates(connection, select(_TABLE).where(_TABLE.c.id == aggregate_id))
+    found = _aggregates(connection, select(AGGREGATES).where(AGGREGATES.c.id == aggregate_id))
     if not found:
         raise AggregateNotFound(aggregate_id)
     return found[0]
@@ -145,15 +140,17 @@ def read_aggregate(connection: Connection, aggregate_id: int) -> Aggregate:
 def _aggregates(connection: Connection, query: Select[Any]) -> list[Aggregate]:
     found = cast(list[dict[str, Any]], rows(connection, query))
     # Joined, not listed: no server takes as many ids as there may be.
-    wanted = query.with_only_columns(_TABLE.c.id).subquery("wanted")
+    wanted = query.with_only_columns(AGGREGATES.c.id).subquery("wanted")
     hosts: defaultdict[int, list[str]] = defaultdict(list)
-    members = _MEMBERS.join(wanted, wanted.c.id == _MEMBERS.c.aggregate_id)
-    for aggregate_id, host in connection.execute(select(_MEMBERS.c.aggregate_id, _MEMBERS.c.host).select_from(members)):
+    members = MEMBERS.join(wanted, wanted.c.id == MEMBERS.c.aggregate_id)
+    for aggregate_id, host in connection.execute(select(MEMBERS.c.aggregate_id, MEMBERS.c.host).select_from(members)):
         hosts[aggregate_id].append(host)
     metadata: defaultdict[int, dict[str, str]] = defaultdict(dict)
-    keys = _METADATA.join(wanted, wanted.c.id == _METADATA.c.aggregate_id)
+    keys = AGGREGATE_METADATA.join(wanted, wanted.c.id == AGGREGATE_METADATA.c.aggregate_id)
     for aggregate_id, key, value in connection.execute(
-        select(_METADATA.c.aggregate_id, _METADATA.c.key, _METADATA.c.value).select_from(keys).order_by(_METADATA.c.key)
+        select(AGGREGATE_METADATA.c.aggregate_id, AGGREGATE_METADATA.c.key, AGGREGATE_METADATA.c.value)
+        .select_from(keys)
+        .order_by(AGGREGATE_METADATA.c.key)
     ):
         metadata[aggregate_id][key] = value
     return [

@@ -11,7 +11,7 @@ import uuid as uuids
 from collections.abc import Mapping
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, or_, select, update
 
 from host_agent.errors import (
     AggregateConflict,
@@ -25,17 +25,13 @@ from host_agent.store.aggregate_rows import Aggregate, read_aggregate
 from host_agent.store.events import StoreEvent, record_events
 from host_agent.store.host_locks import hold
 from host_agent.store.row import first_row, now
-from host_agent.store.schema import AggregateHostRow, AggregateMetadataRow, AggregateRow, ComputeHostRow
+from host_agent.store.schema import AGGREGATE_METADATA, AGGREGATES, HOSTS, MEMBERS
 from host_agent.store.transaction import retry_temporary, transaction
 from host_agent.store.upsert import utc_now
 from host_agent.store.zones import ZONE_KEY, hosts_of, refuse_move, refuse_second_zone, zone_elsewhere
 
 __all__ = ["add_host", "create_aggregate", "delete_aggregate", "remove_host", "set_metadata", "update_aggregate"]
 
-_TABLE = cast(Table, AggregateRow.__table__)
-_MEMBERS = cast(Table, AggregateHostRow.__table__)
-_METADATA = cast(Table, AggregateMetadataRow.__table__)
-_HOSTS = cast(Table, ComputeHostRow.__table__)
 _LONGEST = 255
 
 
@@ -61,8 +57,8 @@ def create_aggregate(
     _require_metadata(metadata)
     own = str(uuids.uuid4()) if uuid is None else _canonical(uuid)
     with transaction(engine) as connection:
-        _refuse_taken(connection, or_(_TABLE.c.name == name, _TABLE.c.uuid == own))
-        row = connection.execute(insert(_TABLE).values(uuid=own, name=name, created_at=utc_now()))
+        _refuse_taken(connection, or_(AGGREGATES.c.name == name, AGGREGATES.c.uuid == own))
+        row = connection.execute(insert(AGGREGATES).values(uuid=own, name=name, created_at=utc_now()))
         made: int = cast(Any, row.inserted_primary_key)[0]
         _write_metadata(connection, made, {}, metadata)
         aggregate = read_aggregate(connection, made)
@@ -118,8 +114,8 @@ def delete_aggregate(engine: Engine, aggregate_id: int) -> None:
                 f"aggregate {aggregate.name!r} has {len(aggregate.hosts)} hosts, {aggregate.hosts[0]!r} among them: "
                 "remove them first"
             )
-        connection.execute(delete(_METADATA).where(_METADATA.c.aggregate_id == aggregate_id))
-        connection.execute(delete(_TABLE).where(_TABLE.c.id == aggregate_id))
+        connection.execute(delete(AGGREGATE_METADATA).where(AGGREGATE_METADATA.c.aggregate_id == aggregate_id))
+        connection.execute(delete(AGGREGATES).where(AGGREGATES.c.id == aggregate_id))
         message = f"aggregate {aggregate.name!r} was removed"
         _tell(connection, _event(connection, "aggregate-deleted", message, aggregate))
 
@@ -153,7 +149,7 @@ def add_host(engine: Engine, aggregate_id: int, host: str) -> Aggregate:
         if aggregate.availability_zone is not None:
             refuse_second_zone(connection, [host], aggregate.availability_zone, aggregate_id)
             refuse_move(connection, [host], aggregate.availability_zone)
-        connection.execute(insert(_MEMBERS).values(aggregate_id=aggregate_id, host=host, created_at=utc_now()))
+        connection.execute(insert(MEMBERS).values(aggregate_id=aggregate_id, host=host, created_at=utc_now()))
         message = f"{host!r} was added to the aggregate {aggregate.name!r}"
         record_events(connection, host_uuid, host, [_event(connection, "aggregate-host-added", message, aggregate)])
         return read_aggregate(connection, aggregate_id)
@@ -176,8 +172,8 @@ def remove_host(engine: Engine, aggregate_id: int, host: str) -> Aggregate:
         hold(connection, [host])
         if aggregate.availability_zone is not None:
             refuse_move(connection, [host], zone_elsewhere(connection, host, aggregate_id))
-        mine = (_MEMBERS.c.aggregate_id == aggregate_id) & (_MEMBERS.c.host == host)
-        connection.execute(delete(_MEMBERS).where(mine))
+        mine = (MEMBERS.c.aggregate_id == aggregate_id) & (MEMBERS.c.host == host)
+        connection.execute(delete(MEMBERS).where(mine))
         message = f"{host!r} was taken out of the aggregate {aggregate.name!r}"
         told = _event(connection, "aggregate-host-removed", message, aggregate)
         record_events(connection, _uuid_of(connection, host), host, [told])
@@ -189,10 +185,10 @@ def _change(engine: Engine, aggregate_id: int, name: str | None, metadata: Mappi
     zone = metadata.get(ZONE_KEY)
     with transaction(engine) as connection:
         before = _locked(connection, aggregate_id)
-        mine = update(_TABLE).where(_TABLE.c.id == aggregate_id)
+        mine = update(AGGREGATES).where(AGGREGATES.c.id == aggregate_id)
         connection.execute(mine.values(updated_at=utc_now()))
         if name is not None and name != before.name:
-            _refuse_taken(connection, _TABLE.c.name == name)
+            _refuse_taken(connection, AGGREGATES.c.name == name)
             connection.execute(mine.values(name=name))
         if zone is not None and zone != before.availability_zone:
             hold(connection, before.hosts)
@@ -209,14 +205,14 @@ def _change(engine: Engine, aggregate_id: int, name: str | None, metadata: Mappi
 
 def _locked(connection: Connection, aggregate_id: int) -> Aggregate:
     """Give an aggregate that nobody else changes until the transaction ends."""
-    mine = _TABLE.c.id == aggregate_id
-    lock = select(_TABLE.c.updated_at).where(mine).with_for_update()
+    mine = AGGREGATES.c.id == aggregate_id
+    lock = select(AGGREGATES.c.updated_at).where(mine).with_for_update()
     row = first_row(connection, lock)
     if row is None:
         raise AggregateNotFound(aggregate_id)
     # Other nodes of a Galera cluster learn of no lock, and of every write, though the row stays as it is.
     for moment in (utc_now(), row["updated_at"]):
-        connection.execute(update(_TABLE).where(mine).values(updated_at=moment))
+        connection.execute(update(AGGREGATES).where(mine).values(updated_at=moment))
     return read_aggregate(connection, aggregate_id)
 
 
@@ -224,18 +220,18 @@ def _write_metadata(
     connection: Connection, aggregate_id: int, stored: Mapping[str, str], wanted: Mapping[str, str | None]
 ) -> None:
     for key, value in wanted.items():
-        mine = (_METADATA.c.aggregate_id == aggregate_id) & (_METADATA.c.key == key)
+        mine = (AGGREGATE_METADATA.c.aggregate_id == aggregate_id) & (AGGREGATE_METADATA.c.key == key)
         if value is None:
-            connection.execute(delete(_METADATA).where(mine))
+            connection.execute(delete(AGGREGATE_METADATA).where(mine))
         elif key not in stored:
             row = {"aggregate_id": aggregate_id, "key": key, "value": value}
-            connection.execute(insert(_METADATA).values(**row, created_at=utc_now()))
+            connection.execute(insert(AGGREGATE_METADATA).values(**row, created_at=utc_now()))
         elif value != stored[key]:
-            connection.execute(update(_METADATA).where(mine).values(value=value, updated_at=utc_now()))
+            connection.execute(update(AGGREGATE_METADATA).where(mine).values(value=value, updated_at=utc_now()))
 
 
 def _refuse_taken(connection: Connection, same: ColumnElement[bool]) -> None:
-    other = first_row(connection, select(_TABLE.c.id, _TABLE.c.uuid, _TABLE.c.name).where(same).limit(1))
+    other = first_row(connection, select(AGGREGATES.c.id, AGGREGATES.c.uuid, AGGREGATES.c.name).where(same).limit(1))
     if other is not None:
         raise AggregateExists(other["id"], other["name"], other["uuid"])
 
@@ -288,7 +284,7 @@ def _tell(connection: Connection, event: StoreEvent) -> None:
 
 def _uuid_of(connection: Connection, host: str) -> str | None:
     """Give the uuid of the host that has a name now: an older row may be of a machine that had it before."""
-    query = select(_HOSTS.c.uuid).where(_HOSTS.c.host == host, _HOSTS.c.retired_at.is_(None))
-    newest = query.order_by(_HOSTS.c.service_id.is_(None), _HOSTS.c.id.desc()).limit(1)
+    query = select(HOSTS.c.uuid).where(HOSTS.c.host == host, HOSTS.c.retired_at.is_(None))
+    newest = query.order_by(HOSTS.c.service_id.is_(None), HOSTS.c.id.desc()).limit(1)
     uuid: str | None = connection.execute(newest).scalar_one_or_none()
     return uuid

@@ -3,24 +3,22 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, Table, or_, select
+from sqlalchemy import ColumnElement, Engine, Select, or_, select
 
 from host_agent.errors import UnknownMarker
 from host_agent.store.row import Row, first_row, rows
-from host_agent.store.schema import ComputeHostRow, ServiceRow
+from host_agent.store.schema import HOSTS, SERVICES
 from host_agent.store.transaction import reading, retry_temporary
 from host_agent.store.upsert import utc_now
 
 __all__ = ["find", "get", "known_facts", "list_hosts", "listed"]
 
-_TABLE = cast(Table, ComputeHostRow.__table__)
-_SERVICES = cast(Table, ServiceRow.__table__)
 # The lock on the usage and a key of ours are nobody's business outside.
-_WHOLE = [column for column in _TABLE.columns if column.name not in ("usage_generation", "trait_set_id")]
+_WHOLE = [column for column in HOSTS.columns if column.name not in ("usage_generation", "trait_set_id")]
 _NARROW = [column for column in _WHOLE if column.name != "facts"]
-_LIVENESS = [_SERVICES.c[name] for name in ("last_seen_up", "disabled", "disabled_reason", "forced_down")]
+_LIVENESS = [SERVICES.c[name] for name in ("last_seen_up", "disabled", "disabled_reason", "forced_down")]
 
 
 @retry_temporary
@@ -31,7 +29,7 @@ def get(engine: Engine, uuid: str) -> Row | None:
         StoreError: one of its children.
     """
     with reading(engine) as connection:
-        return first_row(connection, _with_liveness(*_WHOLE).where(_TABLE.c.uuid == uuid))
+        return first_row(connection, _with_liveness(*_WHOLE).where(HOSTS.c.uuid == uuid))
 
 
 @retry_temporary
@@ -41,9 +39,9 @@ def find(engine: Engine, name: str) -> list[Row]:
     Raises:
         StoreError: one of its children.
     """
-    wanted = or_(_TABLE.c.uuid == name, _TABLE.c.hypervisor_hostname == name, _TABLE.c.host == name)
+    wanted = or_(HOSTS.c.uuid == name, HOSTS.c.hypervisor_hostname == name, HOSTS.c.host == name)
     with reading(engine) as connection:
-        return rows(connection, listed().where(wanted).order_by(_TABLE.c.id))
+        return rows(connection, listed().where(wanted).order_by(HOSTS.c.id))
 
 
 @retry_temporary
@@ -62,13 +60,13 @@ def list_hosts(engine: Engine, *, limit: int = 1000, marker: str | None = None) 
         UnknownMarker: no row has the uuid `marker`.
         StoreError: one of its children.
     """
-    query = listed().order_by(_TABLE.c.id).limit(limit)
+    query = listed().order_by(HOSTS.c.id).limit(limit)
     with reading(engine) as connection:
         if marker is not None:
-            last = connection.execute(select(_TABLE.c.id).where(_TABLE.c.uuid == marker)).scalar_one_or_none()
+            last = connection.execute(select(HOSTS.c.id).where(HOSTS.c.uuid == marker)).scalar_one_or_none()
             if last is None:
                 raise UnknownMarker(marker)
-            query = query.where(_TABLE.c.id > last)
+            query = query.where(HOSTS.c.id > last)
         return rows(connection, query)
 
 
@@ -80,7 +78,7 @@ def known_facts(engine: Engine, uuid: str) -> str | None:
         StoreError: one of its children.
     """
     with reading(engine) as connection:
-        facts: str | None = connection.execute(select(_TABLE.c.facts).where(_TABLE.c.uuid == uuid)).scalar_one_or_none()
+        facts: str | None = connection.execute(select(HOSTS.c.facts).where(HOSTS.c.uuid == uuid)).scalar_one_or_none()
     return facts
 
 
@@ -90,5 +88,5 @@ def listed() -> Select[Any]:
 
 
 def _with_liveness(*columns: ColumnElement[Any]) -> Select[Any]:
-    joined = _TABLE.outerjoin(_SERVICES, _SERVICES.c.id == _TABLE.c.service_id)
+    joined = HOSTS.outerjoin(SERVICES, SERVICES.c.id == HOSTS.c.service_id)
     return select(*columns, *_LIVENESS, utc_now().label("now")).select_from(joined)

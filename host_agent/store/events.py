@@ -8,22 +8,20 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, Engine, delete, or_, select
 
 from host_agent.errors import UnknownMarker
 from host_agent.event import Event
 from host_agent.store.row import Row, now, rows
-from host_agent.store.schema import EventRow
+from host_agent.store.schema import EVENTS
 from host_agent.store.transaction import reading, retry_temporary, transaction
 from host_agent.store.upsert import insert_missing
 
 __all__ = ["StoreEvent", "add_events", "list_events", "record_events"]
 
-_TABLE = cast(Table, EventRow.__table__)
-_NEWEST_FIRST = (_TABLE.c.at.desc(), _TABLE.c.id.desc())
+_NEWEST_FIRST = (EVENTS.c.at.desc(), EVENTS.c.id.desc())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,21 +104,21 @@ def list_events(
         UnknownMarker: no event has the uuid `marker`.
         StoreError: one of its children.
     """
-    query = select(_TABLE).order_by(*_NEWEST_FIRST).limit(limit)
+    query = select(EVENTS).order_by(*_NEWEST_FIRST).limit(limit)
     if host_uuid is not None:
-        query = query.where(_TABLE.c.host_uuid == host_uuid)
+        query = query.where(EVENTS.c.host_uuid == host_uuid)
     if since is not None:
-        query = query.where(_TABLE.c.at >= since)
+        query = query.where(EVENTS.c.at >= since)
     if code is not None:
-        query = query.where(_TABLE.c.code == code)
+        query = query.where(EVENTS.c.code == code)
     if marker is not None:
-        last = aliased(EventRow)
+        last = EVENTS.alias("last").c
         at, row_id = (select(column).where(last.uuid == marker).scalar_subquery() for column in (last.at, last.id))
         # The first half is said again so that an index on the time serves: one that is joined to is not used so.
-        query = query.where(_TABLE.c.at <= at, or_(_TABLE.c.at < at, _TABLE.c.id < row_id))
+        query = query.where(EVENTS.c.at <= at, or_(EVENTS.c.at < at, EVENTS.c.id < row_id))
     with reading(engine) as connection:
         page = rows(connection, query)
-        if not page and marker is not None and not rows(connection, select(_TABLE.c.id).where(_TABLE.c.uuid == marker)):
+        if not page and marker is not None and not rows(connection, select(EVENTS.c.id).where(EVENTS.c.uuid == marker)):
             raise UnknownMarker(marker, "event")
     return page
 
@@ -169,15 +167,15 @@ def _database_time(event: Event, moment: datetime, boot_id: str | None, sequence
 
 def _insert(connection: Connection, told: Sequence[Row]) -> None:
     if told:
-        connection.execute(insert_missing(connection.dialect.name, _TABLE, "uuid"), list(told))
+        connection.execute(insert_missing(connection.dialect.name, EVENTS, "uuid"), list(told))
 
 
 def _trim(connection: Connection, host_uuid: str, oldest: datetime, max_per_host: int) -> None:
-    mine = _TABLE.c.host_uuid == host_uuid
+    mine = EVENTS.c.host_uuid == host_uuid
     # Told with a clock that was years behind, an event is old when it arrives, and is kept all the same.
-    connection.execute(delete(_TABLE).where(mine, _TABLE.c.at < oldest, _TABLE.c.created_at < oldest))
-    first_too_many = select(_TABLE.c.at, _TABLE.c.id).where(mine).order_by(*_NEWEST_FIRST).offset(max_per_host).limit(1)
+    connection.execute(delete(EVENTS).where(mine, EVENTS.c.at < oldest, EVENTS.c.created_at < oldest))
+    first_too_many = select(EVENTS.c.at, EVENTS.c.id).where(mine).order_by(*_NEWEST_FIRST).offset(max_per_host).limit(1)
     found: Any = connection.execute(first_too_many).one_or_none()
     if found is not None:
-        not_newer = or_(_TABLE.c.at < found.at, _TABLE.c.id <= found.id)
-        connection.execute(delete(_TABLE).where(mine, _TABLE.c.at <= found.at, not_newer))
+        not_newer = or_(EVENTS.c.at < found.at, EVENTS.c.id <= found.id)
+        connection.execute(delete(EVENTS).where(mine, EVENTS.c.at <= found.at, not_newer))

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     ColumnElement,
     Engine,
     Select,
-    Table,
     and_,
     case,
     func,
@@ -26,19 +25,14 @@ from sqlalchemy import (
 
 from host_agent.demand import REASONS, HostDemand
 from host_agent.numa.inventory import ORDINARY
-from host_agent.store.resource_columns import INVENTORIES
 from host_agent.store.row import Row, rows
-from host_agent.store.schema import ComputeHostRow, NodeInventoryRow, ServiceRow, TraitSetRow
+from host_agent.store.schema import HOSTS, INVENTORIES, NODES, SERVICES, TRAIT_SETS
 from host_agent.store.services import is_alive
 from host_agent.store.transaction import reading, retry_temporary
 from host_agent.store.zones import DEFAULT_ZONE, hosts_in_zone, require_zone, zone_of
 
 __all__ = ["FleetFit", "fitting_hosts"]
 
-_HOSTS = cast(Table, ComputeHostRow.__table__)
-_NODES = cast(Table, NodeInventoryRow.__table__)
-_SERVICES = cast(Table, ServiceRow.__table__)
-_TRAIT_SETS = cast(Table, TraitSetRow.__table__)
 
 _HOST = INVENTORIES.c
 _FITS = len(REASONS)
@@ -146,10 +140,10 @@ def _best(asked: _Question, limit: int, default_zone: str) -> Select[Any]:
         else_=1 if asked.is_placed is None else case((asked.is_placed, 1), else_=0),
     )
     fitting = select(_HOST.id).where(fits == 1).order_by(*order).limit(limit).subquery("fitting")
-    found = INVENTORIES.join(fitting, fitting.c.id == _HOST.id).join(_HOSTS, _HOSTS.c.id == _HOST.id)
-    figures = (column for column in _HOST if column.name in _HOSTS.c and column.name not in ("id", "host"))
+    found = INVENTORIES.join(fitting, fitting.c.id == _HOST.id).join(HOSTS, HOSTS.c.id == _HOST.id)
+    figures = (column for column in _HOST if column.name in HOSTS.c and column.name not in ("id", "host"))
     zone = zone_of(_HOST.host, default_zone).label("availability_zone")
-    who = (_HOSTS.c.uuid, _HOSTS.c.host, _HOSTS.c.hypervisor_hostname)
+    who = (HOSTS.c.uuid, HOSTS.c.host, HOSTS.c.hypervisor_hostname)
     return select(*who, zone, *figures).select_from(found).order_by(*order)
 
 
@@ -186,7 +180,7 @@ def _of_fleet(demand: HostDemand, down_after_seconds: float, default_zone: str) 
     is_down = ~is_alive(down_after_seconds)
     has_no_service = _HOST.service_id.is_(None)
     # By the few that are not available: to look each service up takes longer than all the rest.
-    is_unavailable = or_(has_no_service, _is_among(or_(is_down, _SERVICES.c.disabled)))
+    is_unavailable = or_(has_no_service, _is_among(or_(is_down, SERVICES.c.disabled)))
     why = case((or_(has_no_service, _is_among(is_down)), _reason("down")), else_=_reason("disabled"))
     yield is_unavailable, why
     yield or_(*(_HOST[name].is_(None) for name in _KNOWN)), _reason("unknown")
@@ -194,9 +188,9 @@ def _of_fleet(demand: HostDemand, down_after_seconds: float, default_zone: str) 
         is_elsewhere = ~hosts_in_zone(_HOST.host, demand.availability_zone, default_zone)
         yield is_elsewhere, _reason("availability_zone")
     if demand.traits:
-        sets = select(_TRAIT_SETS.c.id)
+        sets = select(TRAIT_SETS.c.id)
         for name in sorted(demand.traits):
-            sets = sets.where(_TRAIT_SETS.c.names.contains(f" {name} ", autoescape=True))
+            sets = sets.where(TRAIT_SETS.c.names.contains(f" {name} ", autoescape=True))
         yield or_(_HOST.trait_set_id.is_(None), _HOST.trait_set_id.not_in(sets)), _reason("traits")
 
 
@@ -205,7 +199,7 @@ def _reason(name: str) -> ColumnElement[int]:
 
 
 def _is_among(which: ColumnElement[bool]) -> ColumnElement[bool]:
-    return _HOST.service_id.in_(select(_SERVICES.c.id).where(which))
+    return _HOST.service_id.in_(select(SERVICES.c.id).where(which))
 
 
 def _lacks_cpus(has: Any, demand: HostDemand) -> ColumnElement[bool]:
@@ -217,31 +211,31 @@ def _lacks_cpus(has: Any, demand: HostDemand) -> ColumnElement[bool]:
 
 def _has_pages(demand: HostDemand, *, one_by_one: bool) -> ColumnElement[bool]:
     """Give the condition that all nodes of a host together have the huge pages."""
-    hosts = _hosts_of_nodes(demand).group_by(_NODES.c.host_id)
-    return _is_among_hosts(hosts.having(func.sum(_NODES.c.free_bytes) >= demand.pages_bytes), one_by_one)
+    hosts = _hosts_of_nodes(demand).group_by(NODES.c.host_id)
+    return _is_among_hosts(hosts.having(func.sum(NODES.c.free_bytes) >= demand.pages_bytes), one_by_one)
 
 
 def _is_placed(demand: HostDemand, *, one_by_one: bool) -> ColumnElement[bool]:
     """Give the condition that enough nodes of a host take their share."""
     share, hosts = demand.of_node, _hosts_of_nodes(demand)
     if share.memory_bytes:
-        hosts = hosts.where(_NODES.c.free_bytes >= (share.pages_bytes or share.memory_bytes))
+        hosts = hosts.where(NODES.c.free_bytes >= (share.pages_bytes or share.memory_bytes))
     if share.pcpus:
-        hosts = hosts.where(~_lacks_cpus(_NODES.c, share))
+        hosts = hosts.where(~_lacks_cpus(NODES.c, share))
     elif share.vcpus:
-        hosts = hosts.where(_NODES.c.floating_cpus >= share.vcpus)
+        hosts = hosts.where(NODES.c.floating_cpus >= share.vcpus)
     if demand.numa_nodes != 1:
-        hosts = hosts.group_by(_NODES.c.host_id).having(func.count() >= demand.numa_nodes)
+        hosts = hosts.group_by(NODES.c.host_id).having(func.count() >= demand.numa_nodes)
     return _is_among_hosts(hosts, one_by_one)
 
 
 def _hosts_of_nodes(demand: HostDemand) -> Select[Any]:
     size = ORDINARY if demand.hugepage_size_bytes is None else demand.hugepage_size_bytes
-    return select(_NODES.c.host_id).where(_NODES.c.page_size_bytes == size)
+    return select(NODES.c.host_id).where(NODES.c.page_size_bytes == size)
 
 
 def _is_among_hosts(hosts: Select[Any], one_by_one: bool) -> ColumnElement[bool]:
     # All hosts' nodes are read in one go, or those of the host alone that is asked just now.
     if one_by_one:
-        return hosts.where(_NODES.c.host_id == _HOST.id).correlate(INVENTORIES).exists()
+        return hosts.where(NODES.c.host_id == _HOST.id).correlate(INVENTORIES).exists()
     return _HOST.id.in_(hosts)

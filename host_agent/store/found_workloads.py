@@ -7,13 +7,12 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import cast
 
-from sqlalchemy import Connection, Table, bindparam, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, insert, update
 
 from host_agent.store.events import StoreEvent, record_events
 from host_agent.store.row import Row
-from host_agent.store.schema import FoundWorkloadRow, WorkloadRow
+from host_agent.store.schema import FOUND_WORKLOADS, WORKLOADS
 from host_agent.store.usage import HostInputs
 from host_agent.store.workload_columns import WORKLOAD_COLUMNS, columns_of
 from host_agent.usage import FoundWorkloads, RecordedWorkload
@@ -25,18 +24,16 @@ __all__ = ["store_found"]
 
 LOG = logging.getLogger(__name__)
 
-_TABLE = cast(Table, FoundWorkloadRow.__table__)
-_WORKLOADS = cast(Table, WorkloadRow.__table__)
 
 _MISSING, _THERE_AGAIN = "workload-missing", "workload-found"
 
-_KEY = (_TABLE.c.host_uuid == bindparam("key_host_uuid")) & (_TABLE.c.uuid == bindparam("key_uuid"))
-_UPDATE = update(_TABLE).where(_KEY).values({name: bindparam(name) for name in WORKLOAD_COLUMNS if name != "uuid"})
-_DELETE = delete(_TABLE).where(_KEY)
+_KEY = (FOUND_WORKLOADS.c.host_uuid == bindparam("key_host_uuid")) & (FOUND_WORKLOADS.c.uuid == bindparam("key_uuid"))
+_UPDATE = (
+    update(FOUND_WORKLOADS).where(_KEY).values({name: bindparam(name) for name in WORKLOAD_COLUMNS if name != "uuid"})
+)
+_DELETE = delete(FOUND_WORKLOADS).where(_KEY)
 _MARK = (
-    update(_WORKLOADS)
-    .where(_WORKLOADS.c.uuid == bindparam("key_uuid"))
-    .values(missing_since=bindparam("missing_since"))
+    update(WORKLOADS).where(WORKLOADS.c.uuid == bindparam("key_uuid")).values(missing_since=bindparam("missing_since"))
 )
 
 
@@ -66,7 +63,7 @@ def store_found(connection: Connection, hosts: Iterable[HostInputs], discoveries
                     changed.append(row | key | {"key_uuid": uuid})
             gone += [key | {"key_uuid": uuid} for uuid in before.keys() - host.found.keys()]
             _mark_missing(connection, host, FoundWorkloads.of(discovery))
-    for statement, parameters in ((_DELETE, gone), (_UPDATE, changed), (insert(_TABLE), new)):
+    for statement, parameters in ((_DELETE, gone), (_UPDATE, changed), (insert(FOUND_WORKLOADS), new)):
         if parameters:
             connection.execute(statement, parameters)
 

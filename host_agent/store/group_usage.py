@@ -8,22 +8,19 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
-from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Table, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, FromClause, or_, select
 
 from host_agent.errors import GroupNotFound
 from host_agent.resource_usage import RESOURCES, GroupUsage, ResourceUsage, percent
 from host_agent.store.inventory_sums import FIGURES, label
-from host_agent.store.resource_columns import INVENTORIES
 from host_agent.store.row import Row, first_row, rows
-from host_agent.store.schema import AggregateHostRow, AggregateRow
+from host_agent.store.schema import AGGREGATES, INVENTORIES, MEMBERS
 from host_agent.store.transaction import reading, retry_temporary
 from host_agent.store.usage_sums import COMPARED, COUNTS, fleet_sums, usage_sums
 from host_agent.store.zones import DEFAULT_ZONE, hosts_in_zone, require_zone, zone_of
 
 __all__ = ["aggregate_usage", "fleet_usage", "usage_by_aggregate", "usage_by_zone", "zone_usage"]
 
-_AGGREGATES = cast(Table, AggregateRow.__table__)
-_MEMBERS = cast(Table, AggregateHostRow.__table__)
 
 _Figures: TypeAlias = Mapping[str, Any]
 
@@ -60,10 +57,10 @@ def usage_by_aggregate(engine: Engine, *, down_after_seconds: float, only_availa
     Raises:
         StoreError: one of its children.
     """
-    hosts = INVENTORIES.join(_MEMBERS, _MEMBERS.c.host == INVENTORIES.c.host)
-    hosts = hosts.join(_AGGREGATES, _AGGREGATES.c.id == _MEMBERS.c.aggregate_id)
+    hosts = INVENTORIES.join(MEMBERS, MEMBERS.c.host == INVENTORIES.c.host)
+    hosts = hosts.join(AGGREGATES, AGGREGATES.c.id == MEMBERS.c.aggregate_id)
     with reading(engine) as connection:
-        return _usage(connection, _AGGREGATES.c.name, hosts, (), down_after_seconds, only_available)
+        return _usage(connection, AGGREGATES.c.name, hosts, (), down_after_seconds, only_available)
 
 
 @retry_temporary
@@ -128,19 +125,19 @@ def aggregate_usage(
         GroupNotFound: there is none.
         StoreError: one of its children.
     """
-    named = select(_AGGREGATES.c.id, _AGGREGATES.c.name).where(_named(name))
-    hosts = INVENTORIES.join(_MEMBERS, _MEMBERS.c.host == INVENTORIES.c.host)
+    named = select(AGGREGATES.c.id, AGGREGATES.c.name).where(_named(name))
+    hosts = INVENTORIES.join(MEMBERS, MEMBERS.c.host == INVENTORIES.c.host)
     with reading(engine) as connection:
-        aggregate = first_row(connection, named.order_by(_AGGREGATES.c.name != name))
+        aggregate = first_row(connection, named.order_by(AGGREGATES.c.name != name))
         if aggregate is None:
             raise GroupNotFound("aggregate", name)
-        which = _MEMBERS.c.aggregate_id == aggregate["id"]
+        which = MEMBERS.c.aggregate_id == aggregate["id"]
         (found,) = _usage(connection, None, hosts, (which,), down_after_seconds, only_available)
     return replace(found, name=aggregate["name"])
 
 
 def _named(name: str) -> ColumnElement[bool]:
-    return or_(_AGGREGATES.c.name == name, _AGGREGATES.c.uuid == name)
+    return or_(AGGREGATES.c.name == name, AGGREGATES.c.uuid == name)
 
 
 def _usage(

@@ -8,7 +8,7 @@ from dataclasses import fields
 from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BindParameter,
@@ -17,7 +17,6 @@ from sqlalchemy import (
     Connection,
     Engine,
     Insert,
-    Table,
     and_,
     bindparam,
     case,
@@ -35,7 +34,7 @@ from host_agent.store.found_workloads import store_found
 from host_agent.store.host_locks import NEXT_GENERATION, hold_names
 from host_agent.store.inventories import keep_trait_sets
 from host_agent.store.row import Row
-from host_agent.store.schema import ComputeHostRow, ServiceRow
+from host_agent.store.schema import HOSTS, SERVICES
 from host_agent.store.services import Lease, is_held
 from host_agent.store.transaction import retry_temporary, transaction
 from host_agent.store.upsert import Incoming, upsert_statement, utc_now
@@ -44,8 +43,6 @@ from host_agent.workloads.discovery import Discovery
 
 __all__ = ["upsert", "upsert_many"]
 
-_TABLE = cast(Table, ComputeHostRow.__table__)
-_SERVICES = cast(Table, ServiceRow.__table__)
 # Of what a host has by OpenStack's names a column tells only which set it is.
 _COLUMNS = tuple("trait_set_id" if field.name == "traits" else field.name for field in fields(ComputeHost))
 # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535.
@@ -107,10 +104,10 @@ def upsert_many(
 
 
 def _require_lease(connection: Connection, uuid: str, lease: Lease) -> None:
-    mine = (_SERVICES.c.id == lease.service_id) & (_SERVICES.c.uuid == lease.service_uuid)
+    mine = (SERVICES.c.id == lease.service_id) & (SERVICES.c.uuid == lease.service_uuid)
     # Written, not only read: nodes of a Galera cluster know nothing of each other's locks, and a boot that registers on
     # another one at this moment is seen by a row that both have changed.
-    keep = update(_SERVICES).where(mine, is_held(lease.boot_id)).values(updated_at=utc_now())
+    keep = update(SERVICES).where(mine, is_held(lease.boot_id)).values(updated_at=utc_now())
     if connection.execute(keep).rowcount == 0:
         raise LeaseLost(uuid)
 
@@ -168,7 +165,7 @@ def _stored(connection: Connection, uuids: Sequence[str]) -> tuple[dict[str, str
     digests: dict[str, str] = {}
     for start in range(0, len(uuids), _MOST_KEYS):
         keys = uuids[start : start + _MOST_KEYS]
-        query = select(_TABLE.c.uuid, _TABLE.c.host, _TABLE.c.facts_digest).where(_TABLE.c.uuid.in_(keys))
+        query = select(HOSTS.c.uuid, HOSTS.c.host, HOSTS.c.facts_digest).where(HOSTS.c.uuid.in_(keys))
         for uuid, host, digest in connection.execute(query):
             names[uuid], digests[uuid] = host, digest
     return names, digests
@@ -225,29 +222,29 @@ def _is_not_newer(boot_id: ColumnElement[Any], sequence: ColumnElement[Any]) -> 
     virtual machine before and after it was set back to a snapshot; a late report is never late by so much.
     """
     return and_(
-        _TABLE.c.retired_at.is_(None),
+        HOSTS.c.retired_at.is_(None),
         or_(
-            _TABLE.c.boot_id.is_(None),
+            HOSTS.c.boot_id.is_(None),
             boot_id.is_(None),
-            _TABLE.c.boot_id != boot_id,
-            _TABLE.c.sequence.is_(None),
-            _TABLE.c.sequence <= sequence,
-            _TABLE.c.sequence > sequence + _MOST_LATE_MICROSECONDS,
+            HOSTS.c.boot_id != boot_id,
+            HOSTS.c.sequence.is_(None),
+            HOSTS.c.sequence <= sequence,
+            HOSTS.c.sequence > sequence + _MOST_LATE_MICROSECONDS,
         ),
     )
 
 
 def _kept(name: str, new: ColumnElement[Any]) -> ColumnElement[Any]:
     """Give the new value of a column, or the stored one: not known now is no reason to forget it."""
-    return func.coalesce(new, _TABLE.c[name])
+    return func.coalesce(new, HOSTS.c[name])
 
 
-_SERVICE_ID = _kept("service_id", bindparam("service_id", type_=_TABLE.c.service_id.type))
+_SERVICE_ID = _kept("service_id", bindparam("service_id", type_=HOSTS.c.service_id.type))
 # `settle` writes what is pinned to the nodes, together with what was measured of them.
 _NARROW_COLUMNS = tuple(name for name in _COLUMNS if name not in ("facts", "numa_topology"))
 _IS_KNOWN: BindParameter[bool] = bindparam("is_known", type_=Boolean())
 _SETTLED = {
-    "workloads_at": case((_IS_KNOWN, utc_now()), else_=_TABLE.c.workloads_at),
+    "workloads_at": case((_IS_KNOWN, utc_now()), else_=HOSTS.c.workloads_at),
     "usage_generation": NEXT_GENERATION,
     "service_id": _SERVICE_ID,
     "updated_at": utc_now(),
@@ -258,9 +255,9 @@ _GUARD_NAMES = {"boot_id": "guard_boot_id", "sequence": "guard_sequence"}
 _NARROW_SOURCES = (*_NARROW_COLUMNS, *_GUARD_NAMES)
 _NARROW_NAMES = (*(_KEY_NAMES.get(name, name) for name in _NARROW_COLUMNS), *_GUARD_NAMES.values())
 _NARROW_UPDATE = (
-    update(_TABLE)
-    .where(*(_TABLE.c[name] == bindparam(key) for name, key in _KEY_NAMES.items()))
-    .where(_is_not_newer(*(bindparam(new, type_=_TABLE.c[name].type) for name, new in _GUARD_NAMES.items())))
+    update(HOSTS)
+    .where(*(HOSTS.c[name] == bindparam(key) for name, key in _KEY_NAMES.items()))
+    .where(_is_not_newer(*(bindparam(new, type_=HOSTS.c[name].type) for name, new in _GUARD_NAMES.items())))
     .values({name: bindparam(name) for name in _NARROW_COLUMNS if name not in _KEY_NAMES})
     # Only root may read the product uuid: who reports next may not know it.
     .values(product_uuid=_kept("product_uuid", bindparam("product_uuid")), **_SETTLED)
@@ -268,9 +265,9 @@ _NARROW_UPDATE = (
 
 
 def _changes(incoming: Incoming) -> dict[str, ColumnElement[Any]]:
-    is_same = _TABLE.c.facts_digest == incoming("facts_digest")
+    is_same = HOSTS.c.facts_digest == incoming("facts_digest")
     return {
-        "facts_at": case((is_same, _TABLE.c.facts_at), else_=utc_now()),
+        "facts_at": case((is_same, HOSTS.c.facts_at), else_=utc_now()),
         "product_uuid": _kept("product_uuid", incoming("product_uuid")),
         **_SETTLED,
     }
@@ -281,7 +278,7 @@ def _wide_upsert(dialect: str) -> Insert:
     now = utc_now()
     return upsert_statement(
         dialect,
-        _TABLE,
+        HOSTS,
         key=["uuid"],
         columns=_COLUMNS,
         on_insert={

@@ -4,20 +4,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import cast
 
-from sqlalchemy import Engine, Table, case, func, or_, select
+from sqlalchemy import Engine, case, func, or_, select
 
 from host_agent.liveness import DISABLED, DOWN, RETIRED, STALE, UP
-from host_agent.store.schema import ComputeHostRow, ServiceRow
+from host_agent.store.schema import HOSTS, SERVICES
 from host_agent.store.services import is_alive
 from host_agent.store.transaction import reading, retry_temporary
 from host_agent.store.upsert import utc_now
 
 __all__ = ["count_hosts"]
-
-_HOSTS = cast(Table, ComputeHostRow.__table__)
-_SERVICES = cast(Table, ServiceRow.__table__)
 
 
 @retry_temporary
@@ -33,13 +29,13 @@ def count_hosts(engine: Engine, *, down_after_seconds: float, stale_after_second
         StoreError: one of its children.
     """
     state = case(
-        (_HOSTS.c.retired_at.is_not(None), RETIRED),
+        (HOSTS.c.retired_at.is_not(None), RETIRED),
         (~is_alive(down_after_seconds), DOWN),
-        (_SERVICES.c.disabled, DISABLED),
-        (or_(_HOSTS.c.updated_at.is_(None), _HOSTS.c.updated_at < utc_now(-stale_after_seconds)), STALE),
+        (SERVICES.c.disabled, DISABLED),
+        (or_(HOSTS.c.updated_at.is_(None), HOSTS.c.updated_at < utc_now(-stale_after_seconds)), STALE),
         else_=UP,
     )
-    joined = _HOSTS.outerjoin(_SERVICES, _SERVICES.c.id == _HOSTS.c.service_id)
+    joined = HOSTS.outerjoin(SERVICES, SERVICES.c.id == HOSTS.c.service_id)
     states = select(state.label("state")).select_from(joined).subquery()
     query = select(states.c.state, func.count()).group_by(states.c.state)
     with reading(engine) as connection:

@@ -13,17 +13,13 @@ from host_agent.store.events import StoreEvent, record_events
 from host_agent.store.host_locks import hold_names
 from host_agent.store.inventories import remove_hosts
 from host_agent.store.row import Row, first_row, now, rows
-from host_agent.store.schema import ComputeHostRow, EventRow, FoundWorkloadRow, ServiceRow
+from host_agent.store.schema import EVENTS, FOUND_WORKLOADS, HOSTS, SERVICES
 from host_agent.store.transaction import reading, retry_temporary, transaction
 from host_agent.store.upsert import utc_now
 from host_agent.store.usage import settle_hosts
 
 __all__ = ["forget", "prune", "retire"]
 
-_HOSTS = cast(Table, ComputeHostRow.__table__)
-_SERVICES = cast(Table, ServiceRow.__table__)
-_EVENTS = cast(Table, EventRow.__table__)
-_FOUND = cast(Table, FoundWorkloadRow.__table__)
 # So many hosts are locked at once while their rows are removed.
 _PAGE = 200
 
@@ -38,20 +34,20 @@ def retire(engine: Engine, uuid: str, undo: bool = False) -> bool:
     Raises:
         StoreError: one of its children.
     """
-    is_retired = _HOSTS.c.retired_at.is_not(None)
+    is_retired = HOSTS.c.retired_at.is_not(None)
     with transaction(engine) as connection:
-        query = select(_HOSTS.c.host, _HOSTS.c.service_id).where(_HOSTS.c.uuid == uuid)
+        query = select(HOSTS.c.host, HOSTS.c.service_id).where(HOSTS.c.uuid == uuid)
         host = first_row(connection, query.where(is_retired if undo else ~is_retired).with_for_update())
         if host is None:
             return False
         moment = now(connection)
         change = {"retired_at": None} if undo else {"retired_at": moment, "service_id": None}
-        connection.execute(update(_HOSTS).where(_HOSTS.c.uuid == uuid).values(change))
+        connection.execute(update(HOSTS).where(HOSTS.c.uuid == uuid).values(change))
         if undo:
             hold_names(connection, [host["host"]])
         else:
             # The agent's next heartbeat finds nothing, so that it registers and is told.
-            connection.execute(delete(_SERVICES).where(_SERVICES.c.id == host["service_id"]))
+            connection.execute(delete(SERVICES).where(SERVICES.c.id == host["service_id"]))
         code, what = ("host-restored", "took it back") if undo else ("host-retired", "retired it")
         event = StoreEvent(code=code, message=f"an operator {what}", detail={"host": host["host"]}, at=moment)
         record_events(connection, uuid, host["host"], [event])
@@ -90,9 +86,9 @@ def prune(
 
 @retry_temporary
 def _found(engine: Engine, older_than_seconds: float, uuids: Sequence[str] | None, last: int) -> list[Row]:
-    query = _old(older_than_seconds).where(_HOSTS.c.id > last).limit(_PAGE)
+    query = _old(older_than_seconds).where(HOSTS.c.id > last).limit(_PAGE)
     if uuids is not None:
-        query = query.where(_HOSTS.c.uuid.in_(uuids))
+        query = query.where(HOSTS.c.uuid.in_(uuids))
     with reading(engine) as connection:
         return rows(connection, query)
 
@@ -101,32 +97,32 @@ def _found(engine: Engine, older_than_seconds: float, uuids: Sequence[str] | Non
 def _remove(engine: Engine, older_than_seconds: float, ids: Sequence[object]) -> list[Row]:
     with transaction(engine) as connection:
         # Any of them may have been heard since: lock them in the order of a host that registers, and look again.
-        _lock(connection, _HOSTS, _HOSTS.c.id.in_(ids))
-        service_ids = select(_HOSTS.c.service_id).where(_HOSTS.c.id.in_(ids))
-        _lock(connection, _SERVICES, _SERVICES.c.id.in_(_values(connection, service_ids)))
-        removed = rows(connection, _old(older_than_seconds).where(_HOSTS.c.id.in_(ids)))
+        _lock(connection, HOSTS, HOSTS.c.id.in_(ids))
+        service_ids = select(HOSTS.c.service_id).where(HOSTS.c.id.in_(ids))
+        _lock(connection, SERVICES, SERVICES.c.id.in_(_values(connection, service_ids)))
+        removed = rows(connection, _old(older_than_seconds).where(HOSTS.c.id.in_(ids)))
         forget(connection, removed)
     return removed
 
 
 def forget(connection: Connection, hosts: Sequence[Row]) -> None:
     """Remove the rows of hosts with all that hangs on them, in the transaction of the caller, who holds them."""
-    for table in (_EVENTS, _FOUND):
+    for table in (EVENTS, FOUND_WORKLOADS):
         connection.execute(delete(table).where(table.c.host_uuid.in_([row["uuid"] for row in hosts])))
-    connection.execute(delete(_SERVICES).where(_SERVICES.c.id.in_([row["service_id"] for row in hosts])))
-    connection.execute(delete(_HOSTS).where(_HOSTS.c.id.in_([row["id"] for row in hosts])))
+    connection.execute(delete(SERVICES).where(SERVICES.c.id.in_([row["service_id"] for row in hosts])))
+    connection.execute(delete(HOSTS).where(HOSTS.c.id.in_([row["id"] for row in hosts])))
     remove_hosts(connection, [cast(int, row["id"]) for row in hosts])
     settle_hosts(connection, {str(row["host"]) for row in hosts})
 
 
 def _old(older_than_seconds: float) -> Select[Any]:
     cutoff = utc_now(-older_than_seconds)
-    seen, written = _SERVICES.c.last_seen_up, _HOSTS.c.updated_at
+    seen, written = SERVICES.c.last_seen_up, HOSTS.c.updated_at
     # Each of the two stands in for the other where that is not known; where neither is, nothing here is true.
     return (
         listed()
         .where(func.coalesce(seen, written) < cutoff, func.coalesce(written, seen) < cutoff)
-        .order_by(_HOSTS.c.id)
+        .order_by(HOSTS.c.id)
     )
 
 

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
-    Table,
     bindparam,
     exists,
     null,
@@ -29,17 +28,13 @@ from sqlalchemy import (
 
 from host_agent.errors import UnknownMarker
 from host_agent.store.row import Row, first_row, now, rows, wide_rows
-from host_agent.store.schema import ComputeHostRow, FoundWorkloadRow, ServiceRow, WorkloadRow
+from host_agent.store.schema import FOUND_WORKLOADS, HOSTS, SERVICES, WORKLOADS
 from host_agent.store.services import is_alive
 from host_agent.store.transaction import reading, retry_temporary
 from host_agent.usage import RELEASED
 
 __all__ = ["find_hypervisors", "get_hypervisor", "hypervisor_servers", "list_hypervisors"]
 
-_HOSTS = cast(Table, ComputeHostRow.__table__)
-_SERVICES = cast(Table, ServiceRow.__table__)
-_WORKLOADS = cast(Table, WorkloadRow.__table__)
-_FOUND = cast(Table, FoundWorkloadRow.__table__)
 
 # SQLite takes 32,766 parameters in one statement, PostgreSQL 65,535; a host is two.
 _MOST_HOSTS = 10_000
@@ -73,7 +68,7 @@ def list_hypervisors(
     """
     query = _all(columns, down_after_seconds)
     if marker is not None:
-        query = query.where(_HOSTS.c.id > _marked(marker).scalar_subquery())
+        query = query.where(HOSTS.c.id > _marked(marker).scalar_subquery())
     if limit is not None:
         query = query.limit(bindparam("most", limit, type_=Integer))
     with reading(engine) as connection:
@@ -97,7 +92,7 @@ def find_hypervisors(engine: Engine, columns: tuple[str, ...], pattern: str, *, 
         StoreError: one of its children.
     """
     literal = pattern.replace(_ESCAPE, _ESCAPE * 2).replace("%", f"{_ESCAPE}%")
-    matches = _HOSTS.c.hypervisor_hostname.ilike(bindparam("pattern", f"%{literal}%", String), escape=_ESCAPE)
+    matches = HOSTS.c.hypervisor_hostname.ilike(bindparam("pattern", f"%{literal}%", String), escape=_ESCAPE)
     with reading(engine) as connection:
         return _read(connection, columns, _all(columns, down_after_seconds).where(matches))
 
@@ -117,7 +112,7 @@ def get_hypervisor(
     Raises:
         StoreError: one of its children.
     """
-    column = _HOSTS.c.id if isinstance(wanted, int) else _HOSTS.c.uuid
+    column = HOSTS.c.id if isinstance(wanted, int) else HOSTS.c.uuid
     with reading(engine) as connection:
         found = _read(connection, columns, _all(columns, down_after_seconds).where(column == wanted))
     return found[0] if found else None
@@ -153,15 +148,15 @@ def hypervisor_servers(engine: Engine, hosts: Mapping[str, str]) -> dict[str, li
 def _all(columns: tuple[str, ...], down_after_seconds: float) -> Select[Any]:
     """Make the query for every host, once: to make it takes longer than to find one."""
     others = {
-        "disabled": _SERVICES.c.disabled,
-        "disabled_reason": _SERVICES.c.disabled_reason,
-        "service_id": _SERVICES.c.id,
-        "service_uuid": _SERVICES.c.uuid,
+        "disabled": SERVICES.c.disabled,
+        "disabled_reason": SERVICES.c.disabled_reason,
+        "service_id": SERVICES.c.id,
+        "service_uuid": SERVICES.c.uuid,
         "is_alive": is_alive(down_after_seconds),
     }
-    chosen = [others[name].label(name) if name in others else _HOSTS.c[name] for name in columns if name != _NOW]
-    joined = _HOSTS.join(_SERVICES, _SERVICES.c.id == _HOSTS.c.service_id)
-    return select(*chosen).select_from(joined).where(_HOSTS.c.retired_at.is_(None)).order_by(_HOSTS.c.id)
+    chosen = [others[name].label(name) if name in others else HOSTS.c[name] for name in columns if name != _NOW]
+    joined = HOSTS.join(SERVICES, SERVICES.c.id == HOSTS.c.service_id)
+    return select(*chosen).select_from(joined).where(HOSTS.c.retired_at.is_(None)).order_by(HOSTS.c.id)
 
 
 def _read(connection: Connection, columns: tuple[str, ...], query: Select[Any]) -> list[Row]:
@@ -176,16 +171,16 @@ def _read(connection: Connection, columns: tuple[str, ...], query: Select[Any]) 
 
 def _marked(marker: int | str) -> Select[Any]:
     """Give the query for the id of the last row of a page; that one may be retired since."""
-    hosts = _HOSTS.alias("marked")
+    hosts = HOSTS.alias("marked")
     return select(hosts.c.id).where((hosts.c.id if isinstance(marker, int) else hosts.c.uuid) == marker)
 
 
 _RUNNING = union_all(
-    select(_FOUND.c.host_uuid, null().label("host"), _FOUND.c.uuid, _FOUND.c.name).where(
-        _FOUND.c.host_uuid.in_(bindparam("uuids", expanding=True)),
-        ~exists().where(_WORKLOADS.c.uuid == _FOUND.c.uuid),
+    select(FOUND_WORKLOADS.c.host_uuid, null().label("host"), FOUND_WORKLOADS.c.uuid, FOUND_WORKLOADS.c.name).where(
+        FOUND_WORKLOADS.c.host_uuid.in_(bindparam("uuids", expanding=True)),
+        ~exists().where(WORKLOADS.c.uuid == FOUND_WORKLOADS.c.uuid),
     ),
-    select(null().label("host_uuid"), _WORKLOADS.c.host, _WORKLOADS.c.uuid, _WORKLOADS.c.name)
-    .where(_WORKLOADS.c.host.in_(bindparam("hosts", expanding=True)))
-    .where(or_(_WORKLOADS.c.state.is_(None), _WORKLOADS.c.state.not_in(sorted(RELEASED)))),
+    select(null().label("host_uuid"), WORKLOADS.c.host, WORKLOADS.c.uuid, WORKLOADS.c.name)
+    .where(WORKLOADS.c.host.in_(bindparam("hosts", expanding=True)))
+    .where(or_(WORKLOADS.c.state.is_(None), WORKLOADS.c.state.not_in(sorted(RELEASED)))),
 )

@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Insert, Table, and_, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Insert, and_, bindparam, delete, insert, select, update
 
 from host_agent.numa.inventory import ORDINARY, NodeInventory, total
 from host_agent.resource_usage import MEMORY, VCPU
 from host_agent.store.inventory_sums import add_up
 from host_agent.store.resource_columns import resource_columns
-from host_agent.store.schema import ComputeHostRow, HostInventoryRow, NodeInventoryRow, TraitSetRow
+from host_agent.store.schema import HOSTS, INVENTORIES, NODES, TRAIT_SETS
 from host_agent.store.upsert import insert_missing, upsert_from_select
 
 __all__ = [
@@ -31,12 +31,8 @@ __all__ = [
     "write_nodes",
 ]
 
-_HOSTS = cast(Table, ComputeHostRow.__table__)
-_INVENTORIES = cast(Table, HostInventoryRow.__table__)
-_NODES = cast(Table, NodeInventoryRow.__table__)
-_TRAIT_SETS = cast(Table, TraitSetRow.__table__)
 
-_RESOURCES = resource_columns(_HOSTS)
+_RESOURCES = resource_columns(HOSTS)
 _SUMMED_UP = (
     *("vcpus", "vcpus_used", "pcpus", "pcpus_used", "reserved_host_cpus", "cpu_allocation_ratio"),
     *("memory_mb", "memory_mb_used", "reserved_host_memory_mb", "ram_allocation_ratio"),
@@ -44,8 +40,8 @@ _SUMMED_UP = (
 )
 # What has the same name in both tables, and what is made of it.
 _COPIED: Mapping[str, ColumnElement[Any]] = {
-    **{column.name: _HOSTS.c[column.name] for column in _INVENTORIES.columns if column.name in _HOSTS.c},
-    "is_complete": and_(*(_HOSTS.c[name].is_not(None) for name in _SUMMED_UP)),
+    **{column.name: HOSTS.c[column.name] for column in INVENTORIES.columns if column.name in HOSTS.c},
+    "is_complete": and_(*(HOSTS.c[name].is_not(None) for name in _SUMMED_UP)),
     "free_vcpus": _RESOURCES[VCPU].free,
     "free_memory_mb": _RESOURCES[MEMORY].free,
 }
@@ -55,13 +51,13 @@ _MOST_KEYS = 1000
 
 def has_copy() -> ColumnElement[bool]:
     """Give the condition that the copy of a host, joined by its id, says what the host's row says; never NULL."""
-    return and_(*(_INVENTORIES.c[name].is_not_distinct_from(value) for name, value in _COPIED.items()))
+    return and_(*(INVENTORIES.c[name].is_not_distinct_from(value) for name, value in _COPIED.items()))
 
 
 def has_trait_set() -> ColumnElement[bool]:
     """Give the condition that the names of a host's traits are kept, or there are none to keep; never NULL."""
-    kept = select(_TRAIT_SETS.c.id).where(_TRAIT_SETS.c.id == _HOSTS.c.trait_set_id)
-    return _HOSTS.c.trait_set_id.is_(None) | kept.exists()
+    kept = select(TRAIT_SETS.c.id).where(TRAIT_SETS.c.id == HOSTS.c.trait_set_id)
+    return HOSTS.c.trait_set_id.is_(None) | kept.exists()
 
 
 def copy_hosts(connection: Connection, ids: Collection[int]) -> None:
@@ -74,23 +70,23 @@ def copy_hosts(connection: Connection, ids: Collection[int]) -> None:
 def remove_hosts(connection: Connection, ids: Collection[int]) -> None:
     """Remove the rows of hosts that are gone or retired."""
     for keys in _chunks(sorted(ids)):
-        connection.execute(delete(_NODES).where(_NODES.c.host_id.in_(keys)))
-        connection.execute(delete(_INVENTORIES).where(_INVENTORIES.c.id.in_(keys)))
+        connection.execute(delete(NODES).where(NODES.c.host_id.in_(keys)))
+        connection.execute(delete(INVENTORIES).where(INVENTORIES.c.id.in_(keys)))
     add_up(connection, ids)
 
 
 def remove_strays(connection: Connection) -> int:
     """Remove the rows of hosts that a release left behind which did not know these tables; tell how many hosts'."""
-    known = select(_HOSTS.c.id).where(_HOSTS.c.id == _INVENTORIES.c.id, _HOSTS.c.retired_at.is_(None))
-    strays = connection.execute(select(_INVENTORIES.c.id).where(~known.exists())).scalars().all()
+    known = select(HOSTS.c.id).where(HOSTS.c.id == INVENTORIES.c.id, HOSTS.c.retired_at.is_(None))
+    strays = connection.execute(select(INVENTORIES.c.id).where(~known.exists())).scalars().all()
     remove_hosts(connection, strays)
     return len(strays)
 
 
 def serve_host(connection: Connection, ids: Collection[int], service_id: int | None) -> None:
     """Write which service hosts have."""
-    mine = (_INVENTORIES.c.id.in_(ids), _INVENTORIES.c.service_id.is_distinct_from(service_id))
-    if connection.execute(update(_INVENTORIES).where(*mine).values(service_id=service_id)).rowcount:
+    mine = (INVENTORIES.c.id.in_(ids), INVENTORIES.c.service_id.is_distinct_from(service_id))
+    if connection.execute(update(INVENTORIES).where(*mine).values(service_id=service_id)).rowcount:
         add_up(connection, ids)
 
 
@@ -103,17 +99,17 @@ def write_nodes(connection: Connection, host_id: int, digest: str | None, nodes:
         digest: of what `nodes` are made of.
         nodes: none where nobody can tell.
     """
-    connection.execute(delete(_NODES).where(_NODES.c.host_id == host_id))
+    connection.execute(delete(NODES).where(NODES.c.host_id == host_id))
     if nodes:
-        connection.execute(insert(_NODES), [{"host_id": host_id, **asdict(node)} for node in nodes])
-    mine = update(_INVENTORIES).where(_INVENTORIES.c.id == host_id)
+        connection.execute(insert(NODES), [{"host_id": host_id, **asdict(node)} for node in nodes])
+    mine = update(INVENTORIES).where(INVENTORIES.c.id == host_id)
     connection.execute(mine.values(nodes_digest=digest, **_sums(nodes)))
 
 
 def keep_trait_sets(connection: Connection, sets: Mapping[int, Sequence[str]]) -> None:
     """Write the names of sets of traits by the sets' ids, unless they are there."""
     if sets:
-        statement = insert_missing(connection.dialect.name, _TRAIT_SETS, "id")
+        statement = insert_missing(connection.dialect.name, TRAIT_SETS, "id")
         # In the order that everybody locks them in.
         kept = [{"id": key, "names": f" {' '.join(names)} "} for key, names in sorted(sets.items())]
         connection.execute(statement, kept)
@@ -133,8 +129,8 @@ def _chunks(keys: Sequence[int]) -> Iterable[Sequence[int]]:
 @lru_cache
 def _copy(dialect: str) -> Insert:
     ids: Any = bindparam("ids", expanding=True)
-    source = select(*_COPIED.values()).where(_HOSTS.c.id.in_(ids), _HOSTS.c.retired_at.is_(None))
-    return upsert_from_select(dialect, _INVENTORIES, "id", list(_COPIED), source)
+    source = select(*_COPIED.values()).where(HOSTS.c.id.in_(ids), HOSTS.c.retired_at.is_(None))
+    return upsert_from_select(dialect, INVENTORIES, "id", list(_COPIED), source)
 
 
 _SUMMED = {

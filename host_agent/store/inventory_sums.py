@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
     Insert,
-    Table,
     and_,
     bindparam,
     case,
@@ -28,13 +27,12 @@ from sqlalchemy import (
 )
 
 from host_agent.resource_usage import DISK
-from host_agent.store.resource_columns import INVENTORIES, RESOURCE_COLUMNS
-from host_agent.store.schema import InventorySumRow
+from host_agent.store.resource_columns import RESOURCE_COLUMNS
+from host_agent.store.schema import INVENTORIES, SUMS
 from host_agent.store.upsert import insert_missing, upsert_from_select
 
-__all__ = ["FIGURES", "SERVED", "SUMS", "add_up", "complete_sums", "label", "mend_sums", "served_sums"]
+__all__ = ["FIGURES", "SERVED", "add_up", "complete_sums", "label", "mend_sums", "served_sums"]
 
-SUMS = cast(Table, InventorySumRow.__table__)
 
 # So many neighbours: half as many sums would be read in half of the time, and take twice as long to make.
 _NEIGHBOURS = 256

@@ -19,7 +19,7 @@ from sqlalchemy import Column, Connection, Engine, MetaData, String, Table, insp
 
 from host_agent.errors import SchemaOutdated, SchemaTooNew, StoreBusy, StoreError
 from host_agent.store.engine import shown_url, without_statement_limit
-from host_agent.store.schema import Base
+from host_agent.store.schema import METADATA
 from host_agent.store.transaction import reading, retry_temporary, transaction
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def create(engine: Engine) -> None:
     with transaction(engine) as connection:
         if inspect(connection).get_table_names():
             return  # another process was faster
-        Base.metadata.create_all(connection, checkfirst=False)
+        METADATA.create_all(connection, checkfirst=False)
         _VERSION.create(connection)
         connection.execute(_VERSION.insert().values(version_num=head()))
 
@@ -210,12 +210,12 @@ def check(engine: Engine) -> list[str]:
     from alembic.migration import MigrationContext
 
     def is_ours(_item: object, name: str | None, kind: str, _reflected: bool, _compared: object) -> bool:
-        return kind != "table" or name in Base.metadata.tables
+        return kind != "table" or name in METADATA.tables
 
     with reading(engine) as connection:
         options = {"compare_type": True, "include_object": is_ours}
         context = MigrationContext.configure(connection, opts=options)
-        revision, differences = _current(connection), compare_metadata(context, Base.metadata)
+        revision, differences = _current(connection), compare_metadata(context, METADATA)
     lines = [line for difference in differences for line in _lines(difference)]
     return lines if revision == head() else [f"revision: the database has {revision}, the models {head()}", *lines]
 

@@ -4,13 +4,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import cast
 
-from sqlalchemy import Connection, Engine, Table, delete, insert, or_, select, update
+from sqlalchemy import Connection, Engine, delete, insert, or_, select, update
 
 from host_agent.errors import UnknownMarker
 from host_agent.store.row import Row, first_row, rows
-from host_agent.store.schema import MigrationRow
+from host_agent.store.schema import MIGRATIONS
 from host_agent.store.transaction import reading, retry_temporary
 from host_agent.store.upsert import utc_now
 from host_agent.store.usage_change import change_usage
@@ -19,8 +18,7 @@ from host_agent.usage import FINISHED, Migration
 
 __all__ = ["delete_migration", "get_migration", "list_migrations", "record_migration"]
 
-_TABLE = cast(Table, MigrationRow.__table__)
-_COLUMNS = [column for column in _TABLE.columns if column.name != "id"]
+_COLUMNS = [column for column in MIGRATIONS.columns if column.name != "id"]
 
 
 @retry_temporary
@@ -40,7 +38,7 @@ def record_migration(engine: Engine, migration: Migration) -> bool:
     columns["uuid"] = known_uuid(migration.uuid, "migration")
     columns["workload_uuid"] = known_uuid(migration.workload_uuid, "workload")
     with reading(engine) as connection:
-        stored = first_row(connection, select(*_COLUMNS).where(_TABLE.c.uuid == columns["uuid"]))
+        stored = first_row(connection, select(*_COLUMNS).where(MIGRATIONS.c.uuid == columns["uuid"]))
     if stored is not None and all(stored[name] == value for name, value in columns.items()):
         return False
     return change_usage(
@@ -61,12 +59,12 @@ def delete_migration(engine: Engine, uuid: str) -> bool:
     Raises:
         StoreError: one of its children.
     """
-    mine = _TABLE.c.uuid == uuid.lower()
+    mine = MIGRATIONS.c.uuid == uuid.lower()
     return change_usage(
         engine,
         lambda connection: _workloads_of(connection, uuid.lower()),
         [],
-        lambda connection: connection.execute(delete(_TABLE).where(mine)).rowcount > 0,
+        lambda connection: connection.execute(delete(MIGRATIONS).where(mine)).rowcount > 0,
     )
 
 
@@ -78,7 +76,7 @@ def get_migration(engine: Engine, uuid: str) -> Row | None:
         StoreError: one of its children.
     """
     with reading(engine) as connection:
-        return first_row(connection, select(*_COLUMNS).where(_TABLE.c.uuid == uuid.lower()))
+        return first_row(connection, select(*_COLUMNS).where(MIGRATIONS.c.uuid == uuid.lower()))
 
 
 @retry_temporary
@@ -103,29 +101,31 @@ def list_migrations(
         UnknownMarker: no migration has the uuid `marker`.
         StoreError: one of its children.
     """
-    query = select(*_COLUMNS).order_by(_TABLE.c.id).limit(limit)
+    query = select(*_COLUMNS).order_by(MIGRATIONS.c.id).limit(limit)
     if host is not None:
-        query = query.where(or_(_TABLE.c.source_host == host, _TABLE.c.dest_host == host))
+        query = query.where(or_(MIGRATIONS.c.source_host == host, MIGRATIONS.c.dest_host == host))
     if in_progress:
-        query = query.where(_TABLE.c.status.not_in(sorted(FINISHED)))
+        query = query.where(MIGRATIONS.c.status.not_in(sorted(FINISHED)))
     with reading(engine) as connection:
         if marker is not None:
-            last = connection.execute(select(_TABLE.c.id).where(_TABLE.c.uuid == marker.lower())).scalar_one_or_none()
+            last = connection.execute(
+                select(MIGRATIONS.c.id).where(MIGRATIONS.c.uuid == marker.lower())
+            ).scalar_one_or_none()
             if last is None:
                 raise UnknownMarker(marker, "migration")
-            query = query.where(_TABLE.c.id > last)
+            query = query.where(MIGRATIONS.c.id > last)
         return rows(connection, query)
 
 
 def _workloads_of(connection: Connection, uuid: str) -> set[str]:
     """Give the workload that a stored migration moves."""
-    return set(connection.execute(select(_TABLE.c.workload_uuid).where(_TABLE.c.uuid == uuid)).scalars())
+    return set(connection.execute(select(MIGRATIONS.c.workload_uuid).where(MIGRATIONS.c.uuid == uuid)).scalars())
 
 
 def _write(connection: Connection, columns: Row) -> bool:
     moment = utc_now()
-    change = update(_TABLE).where(_TABLE.c.uuid == columns["uuid"])
+    change = update(MIGRATIONS).where(MIGRATIONS.c.uuid == columns["uuid"])
     is_new = connection.execute(change.values(columns | {"updated_at": moment})).rowcount == 0
     if is_new:
-        connection.execute(insert(_TABLE).values(columns | {"created_at": moment, "updated_at": moment}))
+        connection.execute(insert(MIGRATIONS).values(columns | {"created_at": moment, "updated_at": moment}))
     return is_new

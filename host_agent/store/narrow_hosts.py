@@ -4,21 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Select, Table, and_, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, literal, or_, select
 
 from host_agent.errors import UnknownMarker
 from host_agent.store.row import Row, first_row, rows
-from host_agent.store.schema import ComputeHostRow, ServiceRow
+from host_agent.store.schema import HOSTS, SERVICES
 from host_agent.store.transaction import reading, retry_temporary
 from host_agent.store.upsert import utc_now
 
 __all__ = ["hosts_named", "hosts_sorted"]
 
-_TABLE = cast(Table, ComputeHostRow.__table__)
-_SERVICES = cast(Table, ServiceRow.__table__)
-_LIVENESS = [_SERVICES.c[name] for name in ("last_seen_up", "disabled", "forced_down")]
+_LIVENESS = [SERVICES.c[name] for name in ("last_seen_up", "disabled", "forced_down")]
 _WHO = ("uuid", "host", "hypervisor_hostname", "service_id", "retired_at", "updated_at")
 
 
@@ -38,12 +36,12 @@ def hosts_named(engine: Engine, name: str, columns: Sequence[str] = (), *, uuid:
     Raises:
         StoreError: one of its children.
     """
-    wanted = or_(_TABLE.c.uuid == (uuid or name), _TABLE.c.hypervisor_hostname == name, _TABLE.c.host == name)
-    chosen = [_TABLE.c[column] for column in dict.fromkeys([*_WHO, *columns])]
-    joined = _TABLE.outerjoin(_SERVICES, _SERVICES.c.id == _TABLE.c.service_id)
+    wanted = or_(HOSTS.c.uuid == (uuid or name), HOSTS.c.hypervisor_hostname == name, HOSTS.c.host == name)
+    chosen = [HOSTS.c[column] for column in dict.fromkeys([*_WHO, *columns])]
+    joined = HOSTS.outerjoin(SERVICES, SERVICES.c.id == HOSTS.c.service_id)
     query = select(*chosen, *_LIVENESS, utc_now().label("now")).select_from(joined)
     with reading(engine) as connection:
-        return rows(connection, query.where(wanted).order_by(_TABLE.c.id))
+        return rows(connection, query.where(wanted).order_by(HOSTS.c.id))
 
 
 @retry_temporary
@@ -72,11 +70,11 @@ def hosts_sorted(
         UnknownMarker: no host has the uuid `marker`.
         StoreError: one of its children.
     """
-    key, row_id = _TABLE.c[by], _TABLE.c.id
+    key, row_id = HOSTS.c[by], HOSTS.c.id
     order = [key.desc(), row_id.desc()] if descending else [key.asc(), row_id.asc()]
     # Whether there is a value comes first only where there may be none: no index would serve that.
     unknown_last = [key.is_(None)] if key.nullable else []
-    query = select(*(_TABLE.c[column] for column in columns)).where(_TABLE.c.retired_at.is_(None))
+    query = select(*(HOSTS.c[column] for column in columns)).where(HOSTS.c.retired_at.is_(None))
     query = query.order_by(*unknown_last, *order).limit(limit)
     with reading(engine) as connection:
         if marker is not None:
@@ -85,7 +83,7 @@ def hosts_sorted(
 
 
 def _marked(connection: Connection, key: ColumnElement[Any], marker: str) -> Row:
-    query: Select[Any] = select(key.label("value"), _TABLE.c.id).where(_TABLE.c.uuid == marker)
+    query: Select[Any] = select(key.label("value"), HOSTS.c.id).where(HOSTS.c.uuid == marker)
     row = first_row(connection, query)
     if row is None:
         raise UnknownMarker(marker)
@@ -94,7 +92,7 @@ def _marked(connection: Connection, key: ColumnElement[Any], marker: str) -> Row
 
 def _after(last: Row, key: ColumnElement[Any], descending: bool) -> ColumnElement[bool]:
     """Give the condition of the rows behind `last`."""
-    value, row_id = literal(last["value"], key.type), _TABLE.c.id
+    value, row_id = literal(last["value"], key.type), HOSTS.c.id
     is_later = row_id < last["id"] if descending else row_id > last["id"]
     if last["value"] is None:
         return and_(key.is_(None), is_later)

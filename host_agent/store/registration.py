@@ -13,21 +13,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Engine, Table, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, insert, or_, select, update
 
 from host_agent.errors import AmbiguousHost, DuplicateHost, HostRetired, NameTaken
 from host_agent.store.events import StoreEvent, record_events
 from host_agent.store.inventories import serve_host
 from host_agent.store.row import first_row, now, rows
-from host_agent.store.schema import ComputeHostRow, ServiceRow
+from host_agent.store.schema import HOSTS, SERVICES
 from host_agent.store.services import Lease, service_uuid
 from host_agent.store.transaction import retry_temporary, transaction
 from host_agent.store.upsert import utc_now
 
 __all__ = ["Candidate", "Claim", "Registration", "recognise", "register"]
-
-_HOSTS = cast(Table, ComputeHostRow.__table__)
-_SERVICES = cast(Table, ServiceRow.__table__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +172,7 @@ def _register(connection: Connection, claim: Claim) -> Registration:
         claim = replace(claim, uuid=adopted.uuid, host=adopted.host)
     if host is not None and host["retired_at"] is not None:
         raise HostRetired(claim.uuid)
-    own = _lock_service(connection, _SERVICES.c.uuid == service_uuid(claim.uuid, claim.binary))
+    own = _lock_service(connection, SERVICES.c.uuid == service_uuid(claim.uuid, claim.binary))
     if own is not None:
         _refuse_second_boot(claim, own, str(own["host"] if host is None else host["hypervisor_hostname"]))
         events += _return(claim, own)
@@ -186,7 +183,7 @@ def _register(connection: Connection, claim: Claim) -> Registration:
         events += taken
     lease = _write_lease(connection, claim, own)
     if host is not None:
-        belongs = update(_HOSTS).where(_HOSTS.c.uuid == claim.uuid).values(service_id=lease.service_id)
+        belongs = update(HOSTS).where(HOSTS.c.uuid == claim.uuid).values(service_id=lease.service_id)
         connection.execute(belongs)
         serve_host(connection, [host["id"]], lease.service_id)
     record_events(connection, claim.uuid, claim.host, events, boot_id=claim.boot_id, sequence=claim.sequence)
@@ -194,24 +191,24 @@ def _register(connection: Connection, claim: Claim) -> Registration:
 
 
 def _lock_host(connection: Connection, uuid: str) -> dict[str, Any] | None:
-    columns = [_HOSTS.c.id, _HOSTS.c.uuid, _HOSTS.c.hypervisor_hostname, _HOSTS.c.retired_at]
-    return first_row(connection, select(*columns).where(_HOSTS.c.uuid == uuid).with_for_update())
+    columns = [HOSTS.c.id, HOSTS.c.uuid, HOSTS.c.hypervisor_hostname, HOSTS.c.retired_at]
+    return first_row(connection, select(*columns).where(HOSTS.c.uuid == uuid).with_for_update())
 
 
 def _lock_service(connection: Connection, which: ColumnElement[bool]) -> dict[str, Any] | None:
-    return first_row(connection, select(_SERVICES, utc_now().label("now")).where(which).with_for_update())
+    return first_row(connection, select(SERVICES, utc_now().label("now")).where(which).with_for_update())
 
 
 def _candidates(connection: Connection, claim: Claim) -> list[Candidate]:
-    same_name = or_(_HOSTS.c.host == claim.host, _HOSTS.c.hypervisor_hostname == claim.hostname)
-    which = same_name if claim.machine_id is None else or_(same_name, _HOSTS.c.machine_id == claim.machine_id)
-    columns = [_HOSTS.c[name] for name in ("uuid", "host", "machine_id", "product_uuid")]
+    same_name = or_(HOSTS.c.host == claim.host, HOSTS.c.hypervisor_hostname == claim.hostname)
+    which = same_name if claim.machine_id is None else or_(same_name, HOSTS.c.machine_id == claim.machine_id)
+    columns = [HOSTS.c[name] for name in ("uuid", "host", "machine_id", "product_uuid")]
     query = select(
         *columns,
-        _HOSTS.c.hypervisor_hostname.label("hostname"),
-        _HOSTS.c.retired_at.is_not(None).label("is_retired"),
+        HOSTS.c.hypervisor_hostname.label("hostname"),
+        HOSTS.c.retired_at.is_not(None).label("is_retired"),
     )
-    found = rows(connection, query.where(which).order_by(_HOSTS.c.id))
+    found = rows(connection, query.where(which).order_by(HOSTS.c.id))
     return [Candidate(**cast(dict[str, Any], row)) for row in found]
 
 
@@ -281,21 +278,21 @@ def _take_name(
     connection: Connection, claim: Claim, own: dict[str, Any] | None
 ) -> tuple[dict[str, Any] | None, list[StoreEvent]]:
     """Free the name in ``services`` if its holder is not heard of any more; give the row to go on in."""
-    wanted = (_SERVICES.c.host == claim.host) & (_SERVICES.c.binary == claim.binary)
+    wanted = (SERVICES.c.host == claim.host) & (SERVICES.c.binary == claim.binary)
     # Our own row may have come since we looked for it: then the insertion fails, and all begins anew with it.
-    other = _SERVICES.c.uuid != service_uuid(claim.uuid, claim.binary)
+    other = SERVICES.c.uuid != service_uuid(claim.uuid, claim.binary)
     named = _lock_service(connection, wanted & other)
     if named is None:
         return own, []
     if _is_alive(claim, named):
         raise NameTaken(claim.host, named["uuid"])
     # Found first and changed by their keys: there is no index on service_id, and MySQL would lock all it looks at.
-    theirs = connection.execute(select(_HOSTS.c.id).where(_HOSTS.c.service_id == named["id"])).scalars().all()
-    leave = update(_HOSTS).where(_HOSTS.c.id.in_(theirs), _HOSTS.c.service_id == named["id"])
+    theirs = connection.execute(select(HOSTS.c.id).where(HOSTS.c.service_id == named["id"])).scalars().all()
+    leave = update(HOSTS).where(HOSTS.c.id.in_(theirs), HOSTS.c.service_id == named["id"])
     connection.execute(leave.values(service_id=None))
     serve_host(connection, theirs, None)
     if own is not None:
-        connection.execute(delete(_SERVICES).where(_SERVICES.c.id == named["id"]))
+        connection.execute(delete(SERVICES).where(SERVICES.c.id == named["id"]))
     seen = named["last_seen_up"]
     event = StoreEvent(
         code="name-taken-over",
@@ -318,13 +315,13 @@ def _write_lease(connection: Connection, claim: Claim, row: dict[str, Any] | Non
         "updated_at": moment,
     }
     if row is None:
-        created = connection.execute(insert(_SERVICES).values(**values, report_count=1, created_at=moment))
+        created = connection.execute(insert(SERVICES).values(**values, report_count=1, created_at=moment))
         service_id: int = cast(Any, created.inserted_primary_key)[0]
         return Lease(service_id=service_id, service_uuid=uuid, boot_id=claim.boot_id)
     if claim.boot_id is None and row["uuid"] == uuid:
         del values["boot_id"]  # no boot of its own, so none to put in the place of another
     if row["contender_boot_id"] == claim.boot_id or row["uuid"] != uuid:
         values |= {"contender_boot_id": None, "contender_host": None, "contended_at": None}
-    values["report_count"] = _SERVICES.c.report_count + 1
-    connection.execute(update(_SERVICES).where(_SERVICES.c.id == row["id"]).values(values))
+    values["report_count"] = SERVICES.c.report_count + 1
+    connection.execute(update(SERVICES).where(SERVICES.c.id == row["id"]).values(values))
     return Lease(service_id=row["id"], service_uuid=uuid, boot_id=claim.boot_id)

@@ -4,16 +4,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Table, case, literal
 
 from host_agent.resource_usage import DISK, MEMORY, PCPU, VCPU
-from host_agent.store.schema import HostInventoryRow
+from host_agent.store.schema import INVENTORIES
 
-__all__ = ["INVENTORIES", "RESOURCE_COLUMNS", "ResourceColumns", "in_this_order", "resource_columns"]
-
-INVENTORIES = cast(Table, HostInventoryRow.__table__)
+__all__ = ["RESOURCE_COLUMNS", "ResourceColumns", "in_this_order", "resource_columns"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

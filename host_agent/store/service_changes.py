@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, SelectBase, Table, delete, func, select, union, update
+from sqlalchemy import Connection, Engine, SelectBase, delete, func, select, union, update
 
 from host_agent.errors import ServiceInUse, ServiceNotFound, StoreBusy
 from host_agent.store.engine import shown_url
@@ -17,18 +17,12 @@ from host_agent.store.events import StoreEvent, record_events
 from host_agent.store.host_locks import hold
 from host_agent.store.hosts import forget
 from host_agent.store.row import Row, first_row, rows
-from host_agent.store.schema import AggregateHostRow, ComputeHostRow, MigrationRow, ServiceRow, WorkloadRow
+from host_agent.store.schema import HOSTS, MEMBERS, MIGRATIONS, SERVICES, WORKLOADS
 from host_agent.store.transaction import retry_temporary, transaction
 from host_agent.store.upsert import utc_now
 from host_agent.usage import FINISHED, RELEASED
 
 __all__ = ["change_service", "delete_service"]
-
-_TABLE = cast(Table, ServiceRow.__table__)
-_HOSTS = cast(Table, ComputeHostRow.__table__)
-_MEMBERS = cast(Table, AggregateHostRow.__table__)
-_WORKLOADS = cast(Table, WorkloadRow.__table__)
-_MIGRATIONS = cast(Table, MigrationRow.__table__)
 
 
 @retry_temporary
@@ -62,8 +56,8 @@ def change_service(
         before = _found(connection, service, lock=True)
         changes = {name: value for name, value in wanted.items() if before[name] != value}
         if changes:
-            mine = _TABLE.c.id == before["id"]
-            connection.execute(update(_TABLE).where(mine).values(**changes, updated_at=utc_now()))
+            mine = SERVICES.c.id == before["id"]
+            connection.execute(update(SERVICES).where(mine).values(**changes, updated_at=utc_now()))
             events = [
                 StoreEvent(code=code, message=message, detail={"binary": before["binary"], **detail}, at=before["now"])
                 for code, message, detail in _told({**before, **changes}, changes)
@@ -95,10 +89,10 @@ def delete_service(engine: Engine, service: int | str) -> None:
             raise StoreBusy(shown_url(engine.url), "the service took another name meanwhile")
         _refuse_in_use(connection, host)
         removed = _hosts_of(connection, held)
-        connection.execute(delete(_TABLE).where(_TABLE.c.id == held["id"]))
+        connection.execute(delete(SERVICES).where(SERVICES.c.id == held["id"]))
         forget(connection, removed)
-        if _count(connection, select(_TABLE.c.id).where(_TABLE.c.host == host)) == 0:
-            connection.execute(delete(_MEMBERS).where(_MEMBERS.c.host == host))
+        if _count(connection, select(SERVICES.c.id).where(SERVICES.c.host == host)) == 0:
+            connection.execute(delete(MEMBERS).where(MEMBERS.c.host == host))
         event = StoreEvent(
             code="host-deleted",
             message=f"an operator deleted its service {held['binary']!r}, and all that was kept of it",
@@ -109,8 +103,8 @@ def delete_service(engine: Engine, service: int | str) -> None:
 
 
 def _found(connection: Connection, service: int | str, *, lock: bool = False) -> dict[str, Any]:
-    mine = (_TABLE.c.id if isinstance(service, int) else _TABLE.c.uuid) == service
-    query = select(_TABLE, utc_now().label("now")).where(mine)
+    mine = (SERVICES.c.id if isinstance(service, int) else SERVICES.c.uuid) == service
+    query = select(SERVICES, utc_now().label("now")).where(mine)
     row = first_row(connection, query.with_for_update() if lock else query)
     if row is None:
         raise ServiceNotFound(service)
@@ -119,18 +113,18 @@ def _found(connection: Connection, service: int | str, *, lock: bool = False) ->
 
 def _hosts_of(connection: Connection, service: Row) -> list[Row]:
     """Give the row of a service's host; by its name, which has an index."""
-    mine = (_HOSTS.c.host == service["host"]) & (_HOSTS.c.service_id == service["id"])
-    return rows(connection, select(*(_HOSTS.c[name] for name in ("id", "uuid", "host", "service_id"))).where(mine))
+    mine = (HOSTS.c.host == service["host"]) & (HOSTS.c.service_id == service["id"])
+    return rows(connection, select(*(HOSTS.c[name] for name in ("id", "uuid", "host", "service_id"))).where(mine))
 
 
 def _refuse_in_use(connection: Connection, host: str) -> None:
-    recorded = select(_WORKLOADS.c.id).where(_WORKLOADS.c.host == host)
-    workloads = _count(connection, recorded.where(func.coalesce(_WORKLOADS.c.state, "").not_in(RELEASED)))
+    recorded = select(WORKLOADS.c.id).where(WORKLOADS.c.host == host)
+    workloads = _count(connection, recorded.where(func.coalesce(WORKLOADS.c.state, "").not_in(RELEASED)))
     # Each column is asked apart: for `or` no server uses both indexes.
     moves = union(
         *(
-            select(_MIGRATIONS.c.id).where(column == host, _MIGRATIONS.c.status.not_in(sorted(FINISHED)))
-            for column in (_MIGRATIONS.c.source_host, _MIGRATIONS.c.dest_host)
+            select(MIGRATIONS.c.id).where(column == host, MIGRATIONS.c.status.not_in(sorted(FINISHED)))
+            for column in (MIGRATIONS.c.source_host, MIGRATIONS.c.dest_host)
         )
     )
     migrations = _count(connection, moves)

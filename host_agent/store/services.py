@@ -6,14 +6,13 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
     Select,
-    Table,
     Update,
     and_,
     bindparam,
@@ -27,14 +26,12 @@ from sqlalchemy import (
 
 from host_agent.store.events import StoreEvent, record_events
 from host_agent.store.row import Row, first_row, rows
-from host_agent.store.schema import ComputeHostRow, ServiceRow
+from host_agent.store.schema import HOSTS, SERVICES
 from host_agent.store.transaction import reading, retry_temporary, transaction
 from host_agent.store.upsert import utc_now
 
 __all__ = ["Beat", "Lease", "contend", "heartbeat", "is_alive", "is_held", "list_services", "release", "service_uuid"]
 
-_TABLE = cast(Table, ServiceRow.__table__)
-_HOSTS = cast(Table, ComputeHostRow.__table__)
 # The most that down_after can be: a machine that claims a row says so again at least that often.
 _CONTENDED_SECONDS = 86400
 
@@ -107,9 +104,9 @@ def release(engine: Engine, lease: Lease) -> None:
         return
     with transaction(engine) as connection:
         connection.execute(
-            update(_TABLE)
-            .where(_TABLE.c.id == lease.service_id, _TABLE.c.uuid == lease.service_uuid, is_held(lease.boot_id))
-            .where(or_(_TABLE.c.contended_at.is_(None), _TABLE.c.contended_at < utc_now(-_CONTENDED_SECONDS)))
+            update(SERVICES)
+            .where(SERVICES.c.id == lease.service_id, SERVICES.c.uuid == lease.service_uuid, is_held(lease.boot_id))
+            .where(or_(SERVICES.c.contended_at.is_(None), SERVICES.c.contended_at < utc_now(-_CONTENDED_SECONDS)))
             .values(boot_id=None, updated_at=utc_now())
         )
 
@@ -131,9 +128,11 @@ def contend(engine: Engine, *, service_uuid: str, boot_id: str | None, host: str
     """
     if boot_id is None:
         return
-    refused = (_TABLE.c.uuid == service_uuid) & _TABLE.c.boot_id.is_not(None) & (_TABLE.c.boot_id != boot_id)
-    is_known = _TABLE.c.contender_boot_id == boot_id
-    note = update(_TABLE).where(refused).values(contended_at=utc_now(), contender_host=host, contender_boot_id=boot_id)
+    refused = (SERVICES.c.uuid == service_uuid) & SERVICES.c.boot_id.is_not(None) & (SERVICES.c.boot_id != boot_id)
+    is_known = SERVICES.c.contender_boot_id == boot_id
+    note = (
+        update(SERVICES).where(refused).values(contended_at=utc_now(), contender_host=host, contender_boot_id=boot_id)
+    )
     with transaction(engine) as connection:
         if connection.execute(note.where(is_known)).rowcount == 0 and connection.execute(note).rowcount > 0:
             _tell_of_contender(connection, service_uuid, boot_id, host)
@@ -147,39 +146,41 @@ def list_services(engine: Engine) -> list[Row]:
         StoreError: one of its children.
     """
     with reading(engine) as connection:
-        return rows(connection, select(_TABLE).order_by(_TABLE.c.id))
+        return rows(connection, select(SERVICES).order_by(SERVICES.c.id))
 
 
 @lru_cache
 def _beat_statements(down_after_seconds: float, *, has_boot_id: bool) -> tuple[Update, Select[Any]]:
     """Make the heartbeat and the question for its answer, once: to make them takes longer than to execute them."""
-    mine = _TABLE.c.uuid == bindparam("service_uuid")
-    held = _TABLE.c.boot_id == bindparam("held_by") if has_boot_id else true()
+    mine = SERVICES.c.uuid == bindparam("service_uuid")
+    held = SERVICES.c.boot_id == bindparam("held_by") if has_boot_id else true()
     recently = utc_now(-down_after_seconds)
     beat = (
-        update(_TABLE)
-        .where(mine, held, _TABLE.c.last_seen_up >= recently)
-        .values(report_count=_TABLE.c.report_count + 1, last_seen_up=utc_now(), updated_at=utc_now())
+        update(SERVICES)
+        .where(mine, held, SERVICES.c.last_seen_up >= recently)
+        .values(report_count=SERVICES.c.report_count + 1, last_seen_up=utc_now(), updated_at=utc_now())
     )
-    is_contended = (_TABLE.c.contended_at >= recently).label("is_contended")
-    return beat, select(_TABLE.c.id, _TABLE.c.contender_host, _TABLE.c.contender_boot_id, is_contended).where(mine)
+    is_contended = (SERVICES.c.contended_at >= recently).label("is_contended")
+    return beat, select(SERVICES.c.id, SERVICES.c.contender_host, SERVICES.c.contender_boot_id, is_contended).where(
+        mine
+    )
 
 
 def is_alive(down_after_seconds: float) -> ColumnElement[bool]:
     """Give the condition that a service is heard of, as `host_agent.liveness` has it; never NULL."""
-    is_heard = _TABLE.c.last_seen_up >= utc_now(-down_after_seconds)
-    return func.coalesce(and_(is_heard, ~_TABLE.c.forced_down), false())
+    is_heard = SERVICES.c.last_seen_up >= utc_now(-down_after_seconds)
+    return func.coalesce(and_(is_heard, ~SERVICES.c.forced_down), false())
 
 
 def is_held(boot_id: str | None) -> ColumnElement[bool]:
     """Give the condition that a row of ``services`` is held by this boot; one that has no id is never kept out."""
-    return true() if boot_id is None else _TABLE.c.boot_id == boot_id
+    return true() if boot_id is None else SERVICES.c.boot_id == boot_id
 
 
 def _tell_of_contender(connection: Connection, service_uuid: str, boot_id: str, host: str) -> None:
-    joined = _HOSTS.join(_TABLE, _HOSTS.c.service_id == _TABLE.c.id)
-    query = select(_HOSTS.c.uuid, _HOSTS.c.host, utc_now().label("now")).select_from(joined)
-    holder = first_row(connection, query.where(_TABLE.c.uuid == service_uuid))
+    joined = HOSTS.join(SERVICES, HOSTS.c.service_id == SERVICES.c.id)
+    query = select(HOSTS.c.uuid, HOSTS.c.host, utc_now().label("now")).select_from(joined)
+    holder = first_row(connection, query.where(SERVICES.c.uuid == service_uuid))
     if holder is None:  # it has not stored its facts yet
         return
     event = StoreEvent(

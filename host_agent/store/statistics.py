@@ -7,17 +7,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import CompoundSelect, Engine, Table, func, select, union_all
+from sqlalchemy import CompoundSelect, Engine, func, select, union_all
 
-from host_agent.store.inventory_sums import SERVED, SUMS, served_sums
-from host_agent.store.resource_columns import INVENTORIES, in_this_order
+from host_agent.store.inventory_sums import SERVED, served_sums
+from host_agent.store.resource_columns import in_this_order
 from host_agent.store.row import rows
-from host_agent.store.schema import ServiceRow
+from host_agent.store.schema import INVENTORIES, SERVICES, SUMS
 from host_agent.store.transaction import reading, retry_temporary
 
 __all__ = ["hypervisor_statistics"]
-
-_SERVICES = cast(Table, ServiceRow.__table__)
 
 
 @retry_temporary
@@ -39,10 +37,10 @@ def hypervisor_statistics(engine: Engine) -> Mapping[str, int]:
 
 @cache
 def _query() -> CompoundSelect[Any]:
-    disabled = _SERVICES.join(INVENTORIES, _SERVICES.c.id == INVENTORIES.c.service_id)
+    disabled = SERVICES.join(INVENTORIES, SERVICES.c.id == INVENTORIES.c.service_id)
     less = served_sums()
     # All of them, out of sums that are there already, less the few that are disabled.
     return union_all(
         select(*(func.sum(SUMS.c[name]).label(name) for name in less)),
-        in_this_order(select(*(-value for value in less.values())).select_from(disabled).where(_SERVICES.c.disabled)),
+        in_this_order(select(*(-value for value in less.values())).select_from(disabled).where(SERVICES.c.disabled)),
     )

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, RowMapping, delete, insert, or_, select
 
 from host_agent.errors import TokenExists, TokenNotFound
 from host_agent.store.row import now
-from host_agent.store.schema import ApiTokenRow
+from host_agent.store.schema import API_TOKENS
 from host_agent.store.transaction import reading, retry_temporary, transaction
 from host_agent.store.upsert import utc_now
 
@@ -26,8 +26,7 @@ __all__ = ["TOKEN_ROLES", "ApiToken", "bearer_of_token", "create_token", "delete
 TOKEN_ROLES = ("reader", "writer", "admin")
 
 _BYTES = 32
-_TOKENS = ApiTokenRow.__table__
-_COLUMNS = [_TOKENS.c[name] for name in ("uuid", "name", "role", "created_at", "expires_at")]
+_COLUMNS = [API_TOKENS.c[name] for name in ("uuid", "name", "role", "created_at", "expires_at")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,7 @@ def create_token(engine: Engine, name: str, role: str, *, lifetime: timedelta | 
 @retry_temporary
 def _store(engine: Engine, name: str, role: str, token_hash: str, lifetime: timedelta | None) -> None:
     with transaction(engine) as connection:
-        same_name = select(_TOKENS.c.token_hash).where(_TOKENS.c.name == name)
+        same_name = select(API_TOKENS.c.token_hash).where(API_TOKENS.c.name == name)
         stored = connection.scalar(same_name)
         if stored == token_hash:
             return  # committed by a try whose connection broke before it could say so
@@ -84,7 +83,7 @@ def _store(engine: Engine, name: str, role: str, token_hash: str, lifetime: time
             "created_at": moment,
             "expires_at": None if lifetime is None else moment + lifetime,
         }
-        connection.execute(insert(ApiTokenRow).values(values))
+        connection.execute(insert(API_TOKENS).values(values))
 
 
 @retry_temporary
@@ -96,7 +95,7 @@ def list_tokens(engine: Engine) -> list[ApiToken]:
     """
     with reading(engine) as connection:
         moment = now(connection)
-        rows = connection.execute(select(*_COLUMNS).order_by(_TOKENS.c.name)).mappings()
+        rows = connection.execute(select(*_COLUMNS).order_by(API_TOKENS.c.name)).mappings()
         return [_token(row, moment) for row in rows]
 
 
@@ -107,8 +106,8 @@ def bearer_of_token(engine: Engine, token: str) -> ApiToken | None:
     Raises:
         StoreError: one of its children.
     """
-    is_good = or_(_TOKENS.c.expires_at.is_(None), _TOKENS.c.expires_at > utc_now())
-    query = select(*_COLUMNS).where(_TOKENS.c.token_hash == _hash(token), is_good)
+    is_good = or_(API_TOKENS.c.expires_at.is_(None), API_TOKENS.c.expires_at > utc_now())
+    query = select(*_COLUMNS).where(API_TOKENS.c.token_hash == _hash(token), is_good)
     with reading(engine) as connection:
         row = connection.execute(query).mappings().first()
     return None if row is None else ApiToken(**row)
@@ -123,7 +122,7 @@ def delete_token(engine: Engine, name: str) -> None:
         StoreError: one of its children.
     """
     with transaction(engine) as connection:
-        if connection.execute(delete(ApiTokenRow).where(_TOKENS.c.name == name)).rowcount == 0:
+        if connection.execute(delete(API_TOKENS).where(API_TOKENS.c.name == name)).rowcount == 0:
             raise TokenNotFound(name)
 
 

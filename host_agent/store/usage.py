@@ -22,7 +22,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Integer,
-    Table,
     and_,
     bindparam,
     exists,
@@ -38,7 +37,7 @@ from host_agent.numa.inventory import digest_of, node_inventories
 from host_agent.store.host_locks import NEXT_GENERATION
 from host_agent.store.inventories import copy_hosts, has_copy, has_trait_set, remove_hosts, write_nodes
 from host_agent.store.row import Row, rows
-from host_agent.store.schema import ComputeHostRow, FoundWorkloadRow, HostInventoryRow, MigrationRow, WorkloadRow
+from host_agent.store.schema import FOUND_WORKLOADS, HOSTS, INVENTORIES, MIGRATIONS, WORKLOADS
 from host_agent.store.upsert import utc_now
 from host_agent.store.workload_columns import FIGURES, WORKLOAD_COLUMNS, workload_of
 from host_agent.usage import FINISHED, FoundWorkloads, Migration, RecordedWorkload, Usage, usage
@@ -46,11 +45,6 @@ from host_agent.workloads.engine import ANSWERED
 
 __all__ = ["HostInputs", "read_named", "read_page", "settle", "settle_hosts", "usage_of"]
 
-_HOSTS = cast(Table, ComputeHostRow.__table__)
-_INVENTORIES = cast(Table, HostInventoryRow.__table__)
-_WORKLOADS = cast(Table, WorkloadRow.__table__)
-_FOUND = cast(Table, FoundWorkloadRow.__table__)
-_MIGRATIONS = cast(Table, MigrationRow.__table__)
 
 _MIB, _GIB = 1024**2, 1024**3
 _MIGRATION_COLUMNS = (
@@ -274,22 +268,22 @@ def _read_found(connection: Connection, hosts: Mapping[str, HostInputs], labels:
 
 def _is_holder() -> ColumnElement[bool]:
     """Give the condition that no other host has this row's name: one that has a service, else the newest."""
-    other = _HOSTS.alias()
-    serves, other_serves = (table.c.service_id.is_not(None) for table in (_HOSTS, other))
-    comes_first = or_(and_(other_serves, ~serves), and_(other_serves == serves, other.c.id > _HOSTS.c.id))
-    taken = exists().where(other.c.host == _HOSTS.c.host, other.c.retired_at.is_(None), comes_first)
-    return and_(_HOSTS.c.retired_at.is_(None), ~taken)
+    other = HOSTS.alias()
+    serves, other_serves = (table.c.service_id.is_not(None) for table in (HOSTS, other))
+    comes_first = or_(and_(other_serves, ~serves), and_(other_serves == serves, other.c.id > HOSTS.c.id))
+    taken = exists().where(other.c.host == HOSTS.c.host, other.c.retired_at.is_(None), comes_first)
+    return and_(HOSTS.c.retired_at.is_(None), ~taken)
 
 
 _WRITE = (
-    update(_HOSTS)
-    .where(_HOSTS.c.uuid == bindparam("key_uuid"), _HOSTS.c.retired_at.is_(None))
-    .where(func.coalesce(_HOSTS.c.usage_generation, 0) == bindparam("key_generation"))
+    update(HOSTS)
+    .where(HOSTS.c.uuid == bindparam("key_uuid"), HOSTS.c.retired_at.is_(None))
+    .where(func.coalesce(HOSTS.c.usage_generation, 0) == bindparam("key_generation"))
     .values({name: bindparam(name) for name in (*_USED, "numa_topology")} | {"usage_generation": NEXT_GENERATION})
 )
 _ROWS = select(
     *(
-        _HOSTS.c[name]
+        HOSTS.c[name]
         for name in (
             "id",
             "uuid",
@@ -308,37 +302,37 @@ _ROWS = select(
             *_USED,
         )
     ),
-    func.coalesce(_HOSTS.c.usage_generation, 0).label("usage_generation"),
-    and_(_HOSTS.c.engines.is_not(None), _HOSTS.c.workloads_at.is_(None)).label("is_unseen"),
+    func.coalesce(HOSTS.c.usage_generation, 0).label("usage_generation"),
+    and_(HOSTS.c.engines.is_not(None), HOSTS.c.workloads_at.is_(None)).label("is_unseen"),
     _is_holder().label("is_holder"),
-    _INVENTORIES.c.id.label("inventory_id"),
-    _INVENTORIES.c.nodes_digest,
+    INVENTORIES.c.id.label("inventory_id"),
+    INVENTORIES.c.nodes_digest,
     has_copy().label("has_copy"),
     has_trait_set().label("has_trait_set"),
     utc_now().label("now"),
 )
-_ROWS = _ROWS.select_from(_HOSTS.outerjoin(_INVENTORIES, _INVENTORIES.c.id == _HOSTS.c.id)).order_by(_HOSTS.c.uuid)
-_RECORD = [_WORKLOADS.c[name] for name in (*FIGURES, "host", "missing_since")]
-_MOVE = [_MIGRATIONS.c[name].label(f"m_{name}") for name in _MIGRATION_COLUMNS]
+_ROWS = _ROWS.select_from(HOSTS.outerjoin(INVENTORIES, INVENTORIES.c.id == HOSTS.c.id)).order_by(HOSTS.c.uuid)
+_RECORD = [WORKLOADS.c[name] for name in (*FIGURES, "host", "missing_since")]
+_MOVE = [MIGRATIONS.c[name].label(f"m_{name}") for name in _MIGRATION_COLUMNS]
 _NAMES: BindParameter[Any] = bindparam("names", expanding=True)
-_NAMED = _ROWS.where(_HOSTS.c.host.in_(_NAMES))
-_PAGE = _ROWS.where(_HOSTS.c.uuid > bindparam("after")).limit(bindparam("limit", type_=Integer))
+_NAMED = _ROWS.where(HOSTS.c.host.in_(_NAMES))
+_PAGE = _ROWS.where(HOSTS.c.uuid > bindparam("after")).limit(bindparam("limit", type_=Integer))
 # One question for both. The join that matches nothing, by an id that no row has, gives columns of the right types.
 # Each column of hosts is asked apart: for `or` no server uses both indexes.
 _SAID = union_all(
     select(*_RECORD, *_MOVE)
-    .select_from(_WORKLOADS.outerjoin(_MIGRATIONS, _MIGRATIONS.c.id == 0))
-    .where(_WORKLOADS.c.host.in_(_NAMES)),
+    .select_from(WORKLOADS.outerjoin(MIGRATIONS, MIGRATIONS.c.id == 0))
+    .where(WORKLOADS.c.host.in_(_NAMES)),
     *(
         select(*_RECORD, *_MOVE)
-        .select_from(_MIGRATIONS.outerjoin(_WORKLOADS, _WORKLOADS.c.uuid == _MIGRATIONS.c.workload_uuid))
-        .where(column.in_(_NAMES), _MIGRATIONS.c.status.not_in(_FINISHED))
-        for column in (_MIGRATIONS.c.source_host, _MIGRATIONS.c.dest_host)
+        .select_from(MIGRATIONS.outerjoin(WORKLOADS, WORKLOADS.c.uuid == MIGRATIONS.c.workload_uuid))
+        .where(column.in_(_NAMES), MIGRATIONS.c.status.not_in(_FINISHED))
+        for column in (MIGRATIONS.c.source_host, MIGRATIONS.c.dest_host)
     ),
 )
 _FOUND_WHOLE, _FOUND_FIGURES = (
-    select(_FOUND.c.host_uuid, *(_FOUND.c[name] for name in names)).where(
-        _FOUND.c.host_uuid.in_(bindparam("uuids", expanding=True))
+    select(FOUND_WORKLOADS.c.host_uuid, *(FOUND_WORKLOADS.c[name] for name in names)).where(
+        FOUND_WORKLOADS.c.host_uuid.in_(bindparam("uuids", expanding=True))
     )
     for names in (WORKLOAD_COLUMNS, FIGURES)
 )

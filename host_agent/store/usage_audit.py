@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import Connection, Engine, Table, or_, select
+from sqlalchemy import Connection, Engine, or_, select
 
 from host_agent.store.compute_host import listed
 from host_agent.store.inventories import remove_strays
 from host_agent.store.inventory_sums import mend_sums
 from host_agent.store.row import Row, first_row
-from host_agent.store.schema import ComputeHostRow, FoundWorkloadRow, WorkloadRow
+from host_agent.store.schema import FOUND_WORKLOADS, HOSTS, WORKLOADS
 from host_agent.store.transaction import reading, retry_temporary, transaction
 from host_agent.store.usage import HostInputs, read_named, read_page, settle, usage_of
 from host_agent.store.workload_columns import workload_of
@@ -21,9 +21,6 @@ from host_agent.usage import RecordedWorkload, Usage
 
 __all__ = ["HostUsage", "host_usage", "recount"]
 
-_HOSTS = cast(Table, ComputeHostRow.__table__)
-_WORKLOADS = cast(Table, WorkloadRow.__table__)
-_FOUND = cast(Table, FoundWorkloadRow.__table__)
 _PAGE = 500
 
 
@@ -48,7 +45,7 @@ def host_usage(engine: Engine, host_uuid: str) -> HostUsage | None:
         StoreError: one of its children.
     """
     with reading(engine) as connection:
-        row = first_row(connection, listed().where(_HOSTS.c.uuid == host_uuid))
+        row = first_row(connection, listed().where(HOSTS.c.uuid == host_uuid))
         named = [] if row is None else read_named(connection, [row["host"]], labels=True)
         host = next((host for host in named if host.uuid == host_uuid), None)
         if row is None or host is None:
@@ -100,9 +97,9 @@ def _mend_rest(engine: Engine) -> int:
 def _recorded_elsewhere(connection: Connection, host: HostInputs) -> list[RecordedWorkload]:
     """Give what is recorded of the workloads that were found on a host and are not recorded for it."""
     # Not by a list of uuids: no server takes as many as a host may have workloads.
-    found = select(_FOUND.c.uuid).where(_FOUND.c.host_uuid == host.uuid)
-    elsewhere = or_(_WORKLOADS.c.host.is_(None), _WORKLOADS.c.host != host.host)
-    query = select(_WORKLOADS).where(_WORKLOADS.c.uuid.in_(found), elsewhere)
+    found = select(FOUND_WORKLOADS.c.uuid).where(FOUND_WORKLOADS.c.host_uuid == host.uuid)
+    elsewhere = or_(WORKLOADS.c.host.is_(None), WORKLOADS.c.host != host.host)
+    query = select(WORKLOADS).where(WORKLOADS.c.uuid.in_(found), elsewhere)
     return [
         RecordedWorkload(workload=workload_of(row), host=row["host"], missing_since=row["missing_since"])
         for row in connection.execute(query).mappings()

@@ -9,12 +9,12 @@ hosts where it moved meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TypeVar, cast
+from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, Table, delete, select, union_all, update
+from sqlalchemy import Connection, Engine, delete, select, union_all, update
 
 from host_agent.store.host_locks import hold
-from host_agent.store.schema import MigrationRow, WorkloadRow
+from host_agent.store.schema import MIGRATIONS, WORKLOADS
 from host_agent.store.transaction import transaction
 from host_agent.store.upsert import insert_missing
 from host_agent.store.usage import settle_hosts
@@ -22,8 +22,6 @@ from host_agent.usage import FINISHED
 
 __all__ = ["change_usage"]
 
-_WORKLOADS = cast(Table, WorkloadRow.__table__)
-_MIGRATIONS = cast(Table, MigrationRow.__table__)
 
 _R = TypeVar("_R")
 
@@ -65,11 +63,11 @@ def change_usage(
 
 def _hosts_of(connection: Connection, uuids: Collection[str]) -> set[str]:
     """Give the hosts of workloads, and those that a migration in progress takes them from or to."""
-    moves = _MIGRATIONS.c.workload_uuid.in_(uuids) & _MIGRATIONS.c.status.not_in(sorted(FINISHED))
+    moves = MIGRATIONS.c.workload_uuid.in_(uuids) & MIGRATIONS.c.status.not_in(sorted(FINISHED))
     query = union_all(
-        select(_WORKLOADS.c.host).where(_WORKLOADS.c.uuid.in_(uuids)),
-        select(_MIGRATIONS.c.source_host).where(moves),
-        select(_MIGRATIONS.c.dest_host).where(moves),
+        select(WORKLOADS.c.host).where(WORKLOADS.c.uuid.in_(uuids)),
+        select(MIGRATIONS.c.source_host).where(moves),
+        select(MIGRATIONS.c.dest_host).where(moves),
     )
     return {host for host in connection.execute(query).scalars() if host is not None}
 
@@ -78,10 +76,10 @@ def _hold_workloads(connection: Connection, uuids: Collection[str]) -> list[str]
     """Lock workloads, by a row of its own that stands for each that has none; give the uuids of those rows."""
     placed = []
     for uuid in uuids:
-        lock = update(_WORKLOADS).where(_WORKLOADS.c.uuid == uuid).values(generation=_WORKLOADS.c.generation + 1)
+        lock = update(WORKLOADS).where(WORKLOADS.c.uuid == uuid).values(generation=WORKLOADS.c.generation + 1)
         if connection.execute(lock).rowcount == 0:
             # Whoever else comes for this workload waits for the end of this transaction, though the row never shows.
-            connection.execute(insert_missing(connection.dialect.name, _WORKLOADS, "uuid"), [{"uuid": uuid}])
+            connection.execute(insert_missing(connection.dialect.name, WORKLOADS, "uuid"), [{"uuid": uuid}])
             connection.execute(lock)
             placed.append(uuid)
     return placed
@@ -89,5 +87,5 @@ def _hold_workloads(connection: Connection, uuids: Collection[str]) -> list[str]
 
 def _remove_places(connection: Connection, uuids: Collection[str]) -> None:
     if uuids:
-        is_place = _WORKLOADS.c.created_at.is_(None)
-        connection.execute(delete(_WORKLOADS).where(_WORKLOADS.c.uuid.in_(uuids), is_place))
+        is_place = WORKLOADS.c.created_at.is_(None)
+        connection.execute(delete(WORKLOADS).where(WORKLOADS.c.uuid.in_(uuids), is_place))

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     FromClause,
     Select,
-    Table,
     case,
     func,
     literal,
@@ -28,14 +27,13 @@ from sqlalchemy import (
 )
 
 from host_agent.resource_usage import DISK, RESOURCES
-from host_agent.store.inventory_sums import FIGURES, SUMS, complete_sums, label
-from host_agent.store.resource_columns import INVENTORIES, RESOURCE_COLUMNS, ResourceColumns, in_this_order
-from host_agent.store.schema import ServiceRow
+from host_agent.store.inventory_sums import FIGURES, complete_sums, label
+from host_agent.store.resource_columns import RESOURCE_COLUMNS, ResourceColumns, in_this_order
+from host_agent.store.schema import INVENTORIES, SERVICES, SUMS
 from host_agent.store.services import is_alive
 
 __all__ = ["COMPARED", "COUNTS", "fleet_sums", "usage_sums"]
 
-_SERVICES = cast(Table, ServiceRow.__table__)
 _HOST = INVENTORIES.c
 
 # Hosts; those with a service; of these the ones that are down, and disabled.
@@ -103,16 +101,16 @@ def _of_services(
     group: ColumnElement[Any] | None, hosts: FromClause, sums: _Sums, *which: ColumnElement[bool]
 ) -> Select[Any]:
     """Give a part over those services alone for which `which` holds."""
-    return in_this_order(_part(group, _SERVICES.join(hosts, _SERVICES.c.id == _HOST.service_id), sums, *which))
+    return in_this_order(_part(group, SERVICES.join(hosts, SERVICES.c.id == _HOST.service_id), sums, *which))
 
 
 def _is_unavailable(is_up: ColumnElement[bool]) -> ColumnElement[bool]:
-    return or_(~is_up, _SERVICES.c.disabled)
+    return or_(~is_up, SERVICES.c.disabled)
 
 
 def _available(is_up: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
     # By the few that are not: to look each one up takes longer than all the rest.
-    others = select(_SERVICES.c.id).where(_is_unavailable(is_up))
+    others = select(SERVICES.c.id).where(_is_unavailable(is_up))
     return _HOST.service_id.is_not(None), _HOST.service_id.not_in(others)
 
 
@@ -165,7 +163,7 @@ def _of_storage() -> _Sums:
 
 
 def _of_unavailable(is_up: ColumnElement[bool]) -> _Sums:
-    return {"down": func.count(case((~is_up, 1))), "disabled": func.count(case((_SERVICES.c.disabled, 1)))}
+    return {"down": func.count(case((~is_up, 1))), "disabled": func.count(case((SERVICES.c.disabled, 1)))}
 
 
 def _basic(one: ResourceColumns) -> dict[str, ColumnElement[Any]]:

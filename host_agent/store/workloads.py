@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, Table, and_, case, delete, func, null, select, update
+from sqlalchemy import Connection, Engine, and_, case, delete, func, null, select, update
 
 from host_agent.errors import InvalidWorkload, UnknownMarker
 from host_agent.store.row import Row, first_row, rows
-from host_agent.store.schema import WorkloadRow
+from host_agent.store.schema import WORKLOADS
 from host_agent.store.transaction import reading, retry_temporary
 from host_agent.store.upsert import utc_now
 from host_agent.store.usage_change import change_usage
@@ -18,9 +18,8 @@ from host_agent.workloads.workload import CONTAINER, VM, Workload
 
 __all__ = ["delete_workload", "get_workload", "list_workloads", "record_workload"]
 
-_TABLE = cast(Table, WorkloadRow.__table__)
 # What outside readers see of it.
-_COLUMNS = [column for column in _TABLE.columns if column.name not in ("id", "generation")]
+_COLUMNS = [column for column in WORKLOADS.columns if column.name not in ("id", "generation")]
 
 
 @retry_temporary
@@ -61,12 +60,12 @@ def delete_workload(engine: Engine, uuid: str) -> bool:
         StoreError: one of its children.
     """
     uuid = uuid.lower()
-    mine = (_TABLE.c.uuid == uuid) & _TABLE.c.created_at.is_not(None)
+    mine = (WORKLOADS.c.uuid == uuid) & WORKLOADS.c.created_at.is_not(None)
     with reading(engine) as connection:
-        if first_row(connection, select(_TABLE.c.id).where(mine)) is None:
+        if first_row(connection, select(WORKLOADS.c.id).where(mine)) is None:
             return False
     return change_usage(
-        engine, lambda _: {uuid}, [], lambda connection: connection.execute(delete(_TABLE).where(mine)).rowcount > 0
+        engine, lambda _: {uuid}, [], lambda connection: connection.execute(delete(WORKLOADS).where(mine)).rowcount > 0
     )
 
 
@@ -78,7 +77,7 @@ def get_workload(engine: Engine, uuid: str) -> Row | None:
         StoreError: one of its children.
     """
     with reading(engine) as connection:
-        return first_row(connection, select(*_COLUMNS).where(_TABLE.c.uuid == uuid.lower()))
+        return first_row(connection, select(*_COLUMNS).where(WORKLOADS.c.uuid == uuid.lower()))
 
 
 @retry_temporary
@@ -97,33 +96,35 @@ def list_workloads(
         UnknownMarker: no workload has the uuid `marker`.
         StoreError: one of its children.
     """
-    query = select(*_COLUMNS).order_by(_TABLE.c.id).limit(limit)
+    query = select(*_COLUMNS).order_by(WORKLOADS.c.id).limit(limit)
     if host is not None:
-        query = query.where(_TABLE.c.host == host)
+        query = query.where(WORKLOADS.c.host == host)
     with reading(engine) as connection:
         if marker is not None:
-            last = connection.execute(select(_TABLE.c.id).where(_TABLE.c.uuid == marker.lower())).scalar_one_or_none()
+            last = connection.execute(
+                select(WORKLOADS.c.id).where(WORKLOADS.c.uuid == marker.lower())
+            ).scalar_one_or_none()
             if last is None:
                 raise UnknownMarker(marker, "workload")
-            query = query.where(_TABLE.c.id > last)
+            query = query.where(WORKLOADS.c.id > last)
         return rows(connection, query)
 
 
 def _is_recorded(engine: Engine, columns: Row) -> bool:
     with reading(engine) as connection:
-        stored = first_row(connection, select(_TABLE).where(_TABLE.c.uuid == columns["uuid"]))
+        stored = first_row(connection, select(WORKLOADS).where(WORKLOADS.c.uuid == columns["uuid"]))
     return stored is not None and all(stored[name] == value for name, value in columns.items())
 
 
 def _write(connection: Connection, columns: Row) -> bool:
     """Fill the workload's row, which is there and locked; tell whether nothing was recorded in it."""
-    mine = _TABLE.c.uuid == columns["uuid"]
-    is_new = connection.execute(select(_TABLE.c.created_at).where(mine)).scalar_one() is None
+    mine = WORKLOADS.c.uuid == columns["uuid"]
+    is_new = connection.execute(select(WORKLOADS.c.created_at).where(mine)).scalar_one() is None
     # Elsewhere, or in another state, it was not looked for yet.
-    is_same = and_(_TABLE.c.host == columns["host"], _TABLE.c.state == columns["state"])
+    is_same = and_(WORKLOADS.c.host == columns["host"], WORKLOADS.c.state == columns["state"])
     # MySQL assigns from left to right, and sees the new values of those before.
-    changes: list[tuple[str, object]] = [("missing_since", case((is_same, _TABLE.c.missing_since), else_=null()))]
+    changes: list[tuple[str, object]] = [("missing_since", case((is_same, WORKLOADS.c.missing_since), else_=null()))]
     changes += [(name, value) for name, value in columns.items() if name != "uuid"]
-    changes += [("created_at", func.coalesce(_TABLE.c.created_at, utc_now())), ("updated_at", utc_now())]
-    connection.execute(update(_TABLE).where(mine).ordered_values(*cast(Any, changes)))
+    changes += [("created_at", func.coalesce(WORKLOADS.c.created_at, utc_now())), ("updated_at", utc_now())]
+    connection.execute(update(WORKLOADS).where(mine).ordered_values(*cast(Any, changes)))
     return is_new

@@ -5,19 +5,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Select, Table, case, false, func, select
+from sqlalchemy import ColumnElement, Engine, Select, case, false, func, select
 
 from host_agent.store.row import Row, rows
-from host_agent.store.schema import ServiceRow
+from host_agent.store.schema import SERVICES
 from host_agent.store.services import is_alive
 from host_agent.store.transaction import reading, retry_temporary
 from host_agent.store.zones import DEFAULT_ZONE, zone_of
 
 __all__ = ["ServiceZone", "service_zones", "zoned_services"]
-
-_TABLE = cast(Table, ServiceRow.__table__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +55,7 @@ def zoned_services(
         StoreError: one of its children.
     """
     query = _zoned(columns, down_after_seconds)
-    for column, value in ((_TABLE.c.uuid, uuid), (_TABLE.c.host, host), (_TABLE.c.binary, binary)):
+    for column, value in ((SERVICES.c.uuid, uuid), (SERVICES.c.host, host), (SERVICES.c.binary, binary)):
         if value is not None:
             # PostgreSQL takes no such text, and no service has it.
             query = query.where(false() if "\0" in value else column == value)
@@ -72,8 +70,8 @@ def service_zones(engine: Engine) -> list[ServiceZone]:
     Raises:
         StoreError: one of its children.
     """
-    zone = zone_of(_TABLE.c.host, DEFAULT_ZONE).label("zone")
-    query = select(zone, func.count(case((~_TABLE.c.disabled, 1)))).group_by(zone)
+    zone = zone_of(SERVICES.c.host, DEFAULT_ZONE).label("zone")
+    query = select(zone, func.count(case((~SERVICES.c.disabled, 1)))).group_by(zone)
     with reading(engine) as connection:
         found = connection.execute(query).all()
     return [ServiceZone(name=name, is_available=enabled > 0) for name, enabled in sorted(found)]
@@ -82,12 +80,12 @@ def service_zones(engine: Engine) -> list[ServiceZone]:
 @lru_cache(maxsize=64)
 def _zoned(columns: tuple[str, ...], down_after_seconds: float) -> Select[Any]:
     """Make the query for every service, once: to make it takes longer than to find one."""
-    seen, changed = _TABLE.c.last_seen_up, _TABLE.c.updated_at
+    seen, changed = SERVICES.c.last_seen_up, SERVICES.c.updated_at
     others: dict[str, ColumnElement[Any]] = {
         "is_alive": is_alive(down_after_seconds),
-        "zone": zone_of(_TABLE.c.host, DEFAULT_ZONE),
+        "zone": zone_of(SERVICES.c.host, DEFAULT_ZONE),
         "updated_at": case((seen > changed, seen), else_=func.coalesce(changed, seen)),
     }
-    return select(*((others[name] if name in others else _TABLE.c[name]).label(name) for name in columns)).order_by(
-        _TABLE.c.id
+    return select(*((others[name] if name in others else SERVICES.c[name]).label(name) for name in columns)).order_by(
+        SERVICES.c.id
     )

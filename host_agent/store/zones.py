@@ -7,13 +7,13 @@ A zone is a key in the metadata of aggregates; a host in none of them is in the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
 
 from host_agent.errors import AggregateConflict, GroupNotFound
 from host_agent.store.row import first_row
-from host_agent.store.schema import AggregateHostRow, AggregateMetadataRow, WorkloadRow
+from host_agent.store.schema import AGGREGATE_METADATA, MEMBERS, WORKLOADS
 from host_agent.usage import RELEASED
 
 __all__ = [
@@ -31,25 +31,21 @@ __all__ = [
 DEFAULT_ZONE = "nova"
 ZONE_KEY = "availability_zone"
 
-_WORKLOADS = cast(Table, WorkloadRow.__table__)
-_MEMBERS = cast(Table, AggregateHostRow.__table__)
-_METADATA = cast(Table, AggregateMetadataRow.__table__)
-
 
 def zone_of(host: ColumnElement[str], default_zone: str = DEFAULT_ZONE) -> ColumnElement[str]:
     """Give the zone of the host whose name a column has."""
-    named = _MEMBERS.join(_METADATA, _METADATA.c.aggregate_id == _MEMBERS.c.aggregate_id)
+    named = MEMBERS.join(AGGREGATE_METADATA, AGGREGATE_METADATA.c.aggregate_id == MEMBERS.c.aggregate_id)
     # Asked host by host, by an index: MariaDB compares each with each where it joins what two queries gave.
-    query = select(func.min(_METADATA.c.value)).select_from(named)
-    zone = query.where(_METADATA.c.key == ZONE_KEY, _MEMBERS.c.host == host).scalar_subquery()
+    query = select(func.min(AGGREGATE_METADATA.c.value)).select_from(named)
+    zone = query.where(AGGREGATE_METADATA.c.key == ZONE_KEY, MEMBERS.c.host == host).scalar_subquery()
     return func.coalesce(zone, default_zone)
 
 
 def hosts_in_zone(host: ColumnElement[str], zone: str, default_zone: str = DEFAULT_ZONE) -> ColumnElement[bool]:
     """Give the condition that the host whose name a column has is in a zone; asked once, not host by host."""
-    named = _MEMBERS.join(_METADATA, _METADATA.c.aggregate_id == _MEMBERS.c.aggregate_id)
-    members = select(_MEMBERS.c.host).select_from(named).where(_METADATA.c.key == ZONE_KEY)
-    is_member = host.in_(members.where(_METADATA.c.value == zone))
+    named = MEMBERS.join(AGGREGATE_METADATA, AGGREGATE_METADATA.c.aggregate_id == MEMBERS.c.aggregate_id)
+    members = select(MEMBERS.c.host).select_from(named).where(AGGREGATE_METADATA.c.key == ZONE_KEY)
+    is_member = host.in_(members.where(AGGREGATE_METADATA.c.value == zone))
     return is_member if zone != default_zone else or_(is_member, host.not_in(members))
 
 
@@ -59,21 +55,25 @@ def require_zone(connection: Connection, zone: str, default_zone: str = DEFAULT_
     Raises:
         GroupNotFound: no aggregate makes it.
     """
-    made = select(_METADATA.c.id).where(_METADATA.c.key == ZONE_KEY, _METADATA.c.value == zone).limit(1)
+    made = (
+        select(AGGREGATE_METADATA.c.id)
+        .where(AGGREGATE_METADATA.c.key == ZONE_KEY, AGGREGATE_METADATA.c.value == zone)
+        .limit(1)
+    )
     if zone != default_zone and first_row(connection, made) is None:
         raise GroupNotFound("availability zone", zone)
 
 
 def zone_elsewhere(connection: Connection, host: str, aggregate_id: int) -> str:
     """Give the zone of a host but for this aggregate."""
-    others = _elsewhere(aggregate_id).where(_MEMBERS.c.host == host).limit(1)
+    others = _elsewhere(aggregate_id).where(MEMBERS.c.host == host).limit(1)
     found = first_row(connection, others)
     return DEFAULT_ZONE if found is None else found["value"]
 
 
 def hosts_of(aggregate_id: int) -> Select[Any]:
     """Give the query for the hosts of an aggregate: no server takes as many names as there may be."""
-    members = _MEMBERS.alias("its_hosts")
+    members = MEMBERS.alias("its_hosts")
     return select(members.c.host).where(members.c.aggregate_id == aggregate_id)
 
 
@@ -91,8 +91,8 @@ def refuse_second_zone(
     Raises:
         AggregateConflict: names the host and its zone.
     """
-    query = _elsewhere(aggregate_id).where(_MEMBERS.c.host.in_(hosts), _METADATA.c.value != zone)
-    found = first_row(connection, query.order_by(_MEMBERS.c.host).limit(1))
+    query = _elsewhere(aggregate_id).where(MEMBERS.c.host.in_(hosts), AGGREGATE_METADATA.c.value != zone)
+    found = first_row(connection, query.order_by(MEMBERS.c.host).limit(1))
     if found is not None:
         raise AggregateConflict(
             f"host {found['host']!r} is in the availability zone {found['value']!r} by another aggregate, "
@@ -111,12 +111,12 @@ def refuse_move(connection: Connection, hosts: Sequence[str] | Select[Any], zone
     Raises:
         AggregateConflict: names the host, its zone and how many workloads it has.
     """
-    old = zone_of(_WORKLOADS.c.host)
-    moved = select(_WORKLOADS.c.host, func.count().label("count"), func.min(old).label("zone"))
+    old = zone_of(WORKLOADS.c.host)
+    moved = select(WORKLOADS.c.host, func.count().label("count"), func.min(old).label("zone"))
     query = (
-        moved.where(_WORKLOADS.c.host.in_(hosts), func.coalesce(_WORKLOADS.c.state, "").not_in(RELEASED), old != zone)
-        .group_by(_WORKLOADS.c.host)
-        .order_by(_WORKLOADS.c.host)
+        moved.where(WORKLOADS.c.host.in_(hosts), func.coalesce(WORKLOADS.c.state, "").not_in(RELEASED), old != zone)
+        .group_by(WORKLOADS.c.host)
+        .order_by(WORKLOADS.c.host)
         .limit(1)
     )
     found = first_row(connection, query)
@@ -128,6 +128,6 @@ def refuse_move(connection: Connection, hosts: Sequence[str] | Select[Any], zone
 
 
 def _elsewhere(aggregate_id: int) -> Select[Any]:
-    named = _MEMBERS.join(_METADATA, _METADATA.c.aggregate_id == _MEMBERS.c.aggregate_id)
-    query = select(_MEMBERS.c.host, _METADATA.c.value).select_from(named)
-    return query.where(_METADATA.c.key == ZONE_KEY, _MEMBERS.c.aggregate_id != aggregate_id)
+    named = MEMBERS.join(AGGREGATE_METADATA, AGGREGATE_METADATA.c.aggregate_id == MEMBERS.c.aggregate_id)
+    query = select(MEMBERS.c.host, AGGREGATE_METADATA.c.value).select_from(named)
+    return query.where(AGGREGATE_METADATA.c.key == ZONE_KEY, MEMBERS.c.aggregate_id != aggregate_id)

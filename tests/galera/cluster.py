@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pymysql
 
-from host_agent.store.schema import Base
+from host_agent.store.schema import METADATA
 from tests.host_agent.servers import MariaDb, free_port, new_folder, run_as, wait_until
 
 __all__ = ["PROVIDER", "Cluster", "Node"]
@@ -20,7 +20,7 @@ __all__ = ["PROVIDER", "Cluster", "Node"]
 _PROVIDERS = (Path("/usr/lib/galera/libgalera_smm.so"), Path("/usr/lib64/galera-4/libgalera_smm.so"))
 PROVIDER = next((path for path in _PROVIDERS if path.exists()), None)
 _SYNCED_SECONDS = 120
-_TABLES = sorted(Base.metadata.tables)
+_TABLES = sorted(METADATA.tables)
 
 
 class Node(MariaDb):

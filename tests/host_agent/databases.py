@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy.engine import URL, make_url
 
 from host_agent.store import migrate, open_engine
-from host_agent.store.schema import Base
+from host_agent.store.schema import METADATA
 
 __all__ = ["BACKENDS", "PreparedDatabases", "own_database", "raw_connection"]
 
@@ -29,7 +29,7 @@ _SERVERS = {
     ),
     "mysql": os.environ.get("OS_CAPABILITY_TEST_MYSQL_URL", "mysql+pymysql://root@127.0.0.1/mysql"),
 }
-_TABLES = tuple(Base.metadata.tables)
+_TABLES = tuple(METADATA.tables)
 _COLUMNS = (
     "SELECT table_name, column_name, data_type, is_nullable FROM information_schema.columns "
     "WHERE table_schema IN (%s, 'public') ORDER BY table_name, column_name"

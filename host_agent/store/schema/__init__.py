@@ -1,31 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tables as SQLAlchemy models; ``migrations/`` makes them, and a test holds the two together.
+"""The tables as SQLAlchemy describes them; ``migrations/`` makes them, and a test holds the two together.
 
 Names and meanings are those of Nova's ``compute_nodes`` and ``services``. What nobody measures is NULL.
+Sizes are 64 bits wide.
 """
 
-from host_agent.store.schema.aggregates import AggregateHostRow, AggregateMetadataRow, AggregateRow
-from host_agent.store.schema.base import Base, UtcDateTime
-from host_agent.store.schema.hosts import ComputeHostRow, EventRow, ServiceRow
-from host_agent.store.schema.inventories import HostInventoryRow, InventorySumRow, NodeInventoryRow, TraitSetRow
-from host_agent.store.schema.tokens import ApiTokenRow
-from host_agent.store.schema.workloads import FoundWorkloadRow, MigrationRow, WorkloadRow
+from host_agent.store.schema.aggregates import AGGREGATE_METADATA, AGGREGATES, MEMBERS
+from host_agent.store.schema.base import METADATA, UtcDateTime
+from host_agent.store.schema.hosts import EVENTS, HOSTS, SERVICES
+from host_agent.store.schema.inventories import INVENTORIES, NODES, SUMS, TRAIT_SETS
+from host_agent.store.schema.tokens import API_TOKENS
+from host_agent.store.schema.workloads import FOUND_WORKLOADS, MIGRATIONS, WORKLOADS
 
 __all__ = [
-    "AggregateHostRow",
-    "AggregateMetadataRow",
-    "AggregateRow",
-    "ApiTokenRow",
-    "Base",
-    "ComputeHostRow",
-    "EventRow",
-    "FoundWorkloadRow",
-    "HostInventoryRow",
-    "InventorySumRow",
-    "MigrationRow",
-    "NodeInventoryRow",
-    "ServiceRow",
-    "TraitSetRow",
+    "AGGREGATES",
+    "AGGREGATE_METADATA",
+    "API_TOKENS",
+    "EVENTS",
+    "FOUND_WORKLOADS",
+    "HOSTS",
+    "INVENTORIES",
+    "MEMBERS",
+    "METADATA",
+    "MIGRATIONS",
+    "NODES",
+    "SERVICES",
+    "SUMS",
+    "TRAIT_SETS",
+    "WORKLOADS",
     "UtcDateTime",
-    "WorkloadRow",
 ]

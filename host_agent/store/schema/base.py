@@ -3,23 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Annotated
+from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    DateTime,
-    Dialect,
-    Double,
-    Integer,
-    String,
-    Text,
-    TypeDecorator,
-)
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, MetaData, String, Table, Text, TypeDecorator
 from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT, MEDIUMTEXT
-from sqlalchemy.orm import DeclarativeBase, mapped_column
+from sqlalchemy.schema import SchemaItem
 
-__all__ = ["ID_TYPE", "LONG_TEXT", "TABLE_OPTIONS", "Base", "Json", "UtcDateTime", "Uuid"]
+__all__ = ["ID_TYPE", "LONG_TEXT", "MEDIUM_TEXT", "METADATA", "NAME", "UUID", "UtcDateTime", "table"]
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -40,18 +32,21 @@ class UtcDateTime(TypeDecorator[datetime]):
 # SQLite counts up by itself only in a column of exactly the type INTEGER, which holds 64 bits there.
 ID_TYPE = BigInteger().with_variant(Integer, "sqlite")
 # MySQL's TEXT ends at 64 KiB, less than the document of a machine with 1,024 CPUs.
-_MEDIUM_TEXT = Text().with_variant(MEDIUMTEXT, "mysql", "mariadb")
+MEDIUM_TEXT = Text().with_variant(MEDIUMTEXT, "mysql", "mariadb")
 LONG_TEXT = Text().with_variant(LONGTEXT, "mysql", "mariadb")
 
-Uuid = Annotated[str, mapped_column(String(36))]
-Json = Annotated[str, mapped_column(_MEDIUM_TEXT)]
+NAME = String(255)
+UUID = String(36)
 
 _MYSQL = {"engine": "InnoDB", "charset": "utf8mb4", "collate": "utf8mb4_bin"}
 # utf8mb4_bin: two names are equal here exactly when they are on PostgreSQL and SQLite.
-TABLE_OPTIONS = {f"{dialect}_{name}": value for dialect in ("mysql", "mariadb") for name, value in _MYSQL.items()}
+_OPTIONS: Mapping[str, Any] = {
+    f"{dialect}_{name}": value for dialect in ("mysql", "mariadb") for name, value in _MYSQL.items()
+}
+
+METADATA = MetaData()
 
 
-class Base(DeclarativeBase):
-    """All tables; sizes are 64 bits wide."""
-
-    type_annotation_map = {int: BigInteger, float: Double, str: String(255), datetime: UtcDateTime}  # noqa: RUF012
+def table(name: str, *items: SchemaItem, sqlite_with_rowid: bool = True) -> Table:
+    """Describe a table of `METADATA` by its columns, constraints and indexes."""
+    return Table(name, METADATA, *items, sqlite_with_rowid=sqlite_with_rowid, **_OPTIONS)

@@ -22,7 +22,7 @@ from host_agent.api.routes import NOVA, Route
 from host_agent.api.wsgi import build
 from host_agent.settings import Settings
 from host_agent.store.engine import Engine
-from host_agent.store.schema import Base
+from host_agent.store.schema import METADATA
 
 __all__ = ["Reply", "Target"]
 
@@ -100,7 +100,7 @@ class Target:
         with self._engine.connect() as connection:
             return {
                 name: sorted(map(repr, connection.execute(select(*table.columns))))
-                for name, table in Base.metadata.tables.items()
+                for name, table in METADATA.tables.items()
             }
 
 

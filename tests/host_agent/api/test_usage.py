@@ -14,8 +14,9 @@ from host_agent import store
 from host_agent.api.own.usage import SHOW
 from host_agent.resource_usage import RESOURCES
 from host_agent.store.engine import Engine
+from host_agent.store.schema import SERVICES
 from tests.host_agent.facts import GIB, record
-from tests.host_agent.store.fleet import SERVICES, enlist
+from tests.host_agent.store.fleet import enlist
 from tests.host_agent.store.workloads import discovery, vm
 
 OFFERED: dict[str, Any] = {

@@ -4,21 +4,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Connection, Table, select, update
 
 from host_agent import store
 from host_agent.store.engine import Engine
 from host_agent.store.inventories import copy_hosts
-from host_agent.store.schema import ComputeHostRow, EventRow, ServiceRow
+from host_agent.store.schema import HOSTS, SERVICES
 from host_agent.store.upsert import utc_now
 from tests.host_agent.facts import record, uuid
 
 DOWN_AFTER = 60
 BOOT, OTHER_BOOT = "11111111-2222-4333-8444-555555555555", "99999999-2222-4333-8444-555555555555"
-
-HOSTS, SERVICES, EVENTS = (cast(Table, model.__table__) for model in (ComputeHostRow, ServiceRow, EventRow))
 
 
 def claim(number: int = 1, **changes: Any) -> store.Claim:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from sqlalchemy import Table, event, select, text
+from sqlalchemy import event, select, text
 
 from host_agent import store
 from host_agent.errors import (
@@ -22,12 +22,12 @@ from host_agent.errors import (
 )
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
-from host_agent.store.schema import AggregateHostRow, AggregateMetadataRow, AggregateRow
+from host_agent.store.schema import AGGREGATE_METADATA, AGGREGATES, HOSTS, MEMBERS
 from host_agent.workloads.workload import RUNNING, VM, Workload
 from tests.host_agent.facts import record, uuid
-from tests.host_agent.store.fleet import HOSTS, enlist
+from tests.host_agent.store.fleet import enlist
 
-TABLES = [cast(Table, model.__table__) for model in (AggregateRow, AggregateHostRow, AggregateMetadataRow)]
+TABLES = [AGGREGATES, MEMBERS, AGGREGATE_METADATA]
 
 
 @pytest.fixture

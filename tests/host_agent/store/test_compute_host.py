@@ -14,7 +14,7 @@ from host_agent import store
 from host_agent.errors import UnknownMarker
 from host_agent.record import ComputeHost
 from host_agent.store.engine import Engine
-from host_agent.store.schema import ComputeHostRow
+from host_agent.store.schema import HOSTS
 from os_capability import Host
 from tests.host_agent.facts import machine, record, uuid
 from tests.host_agent.store.fleet import BOOT, OTHER_BOOT, claim, enlist
@@ -41,7 +41,7 @@ def columns_of(written: ComputeHost) -> dict[str, Any]:
 
 
 def test_a_record_has_every_column_but_those_the_store_fills_in() -> None:
-    columns = {column.name for column in ComputeHostRow.__table__.columns}
+    columns = {column.name for column in HOSTS.columns}
     known = {field.name for field in fields(ComputeHost)} - {"traits"} | {"trait_set_id"}
     assert known == columns - STORES_OWN
 

@@ -15,8 +15,9 @@ from host_agent import store
 from host_agent.errors import UnknownMarker
 from host_agent.event import Event
 from host_agent.store.engine import Engine
+from host_agent.store.schema import EVENTS
 from tests.host_agent.facts import uuid
-from tests.host_agent.store.fleet import BOOT, EVENTS, OTHER_BOOT, age
+from tests.host_agent.store.fleet import BOOT, OTHER_BOOT, age
 
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 MINUTE = 60 * 10**6

@@ -20,9 +20,10 @@ from host_agent.numa import HostNuma, NumaCell, PagePool
 from host_agent.resource_usage import MEMORY, VCPU, ResourceUsage, resources_of
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
+from host_agent.store.schema import SERVICES
 from os_capability import CpuSet
 from tests.host_agent.facts import GIB, machine, record, uuid
-from tests.host_agent.store.fleet import DOWN_AFTER, SERVICES, age, claim
+from tests.host_agent.store.fleet import DOWN_AFTER, age, claim
 from tests.host_agent.store.workloads import discovery, vm
 
 MIB = 1024**2

@@ -6,21 +6,19 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Table, event, insert, update
+from sqlalchemy import event, insert, update
 
 from host_agent import store
 from host_agent.resource_usage import DISK, MEMORY, PCPU, RESOURCES, VCPU, GroupUsage, ResourceUsage, resources_of
 from host_agent.store.engine import Engine
-from host_agent.store.schema import AggregateHostRow
+from host_agent.store.schema import HOSTS, MEMBERS, SERVICES
 from tests.host_agent.facts import record, uuid
-from tests.host_agent.store.fleet import DOWN_AFTER, HOSTS, SERVICES, age, copy_all, enlist
-
-MEMBERS = cast(Table, AggregateHostRow.__table__)
+from tests.host_agent.store.fleet import DOWN_AFTER, age, copy_all, enlist
 
 # 48 CPUs of which none is kept for pinning, 128 GiB, 1 TiB.
 COLUMNS: Mapping[str, Any] = {

@@ -10,8 +10,9 @@ from sqlalchemy import update
 from host_agent import store
 from host_agent.liveness import state
 from host_agent.store.engine import Engine
+from host_agent.store.schema import HOSTS, SERVICES
 from tests.host_agent.facts import uuid
-from tests.host_agent.store.fleet import DOWN_AFTER, HOSTS, SERVICES, age, enlist
+from tests.host_agent.store.fleet import DOWN_AFTER, age, enlist
 
 STALE_AFTER = 900
 

@@ -13,8 +13,9 @@ from sqlalchemy import Connection, event
 from host_agent import store
 from host_agent.errors import HostRetired, LeaseLost
 from host_agent.store.engine import Engine
+from host_agent.store.schema import HOSTS, SERVICES
 from tests.host_agent.facts import machine, record, uuid
-from tests.host_agent.store.fleet import HOSTS, SERVICES, age, beat, claim, codes, enlist, host
+from tests.host_agent.store.fleet import age, beat, claim, codes, enlist, host
 
 MONTH = 30 * 86400
 

@@ -14,8 +14,9 @@ from host_agent import store
 from host_agent.errors import UnknownMarker
 from host_agent.store.engine import Engine
 from host_agent.store.row import rows, wide_rows
+from host_agent.store.schema import HOSTS, SERVICES
 from tests.host_agent.facts import record, uuid
-from tests.host_agent.store.fleet import BOOT, DOWN_AFTER, HOSTS, SERVICES, age, claim, enlist
+from tests.host_agent.store.fleet import BOOT, DOWN_AFTER, age, claim, enlist
 from tests.host_agent.store.workloads import discovery, report, vm, vm_uuid
 
 NOWHERE = "99999999-0000-4000-8000-000000000000"

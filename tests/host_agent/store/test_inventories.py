@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Table, delete, event, insert, select, update
@@ -14,15 +14,12 @@ from host_agent import store
 from host_agent.numa import HostNuma
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
-from host_agent.store.schema import HostInventoryRow, InventorySumRow, NodeInventoryRow, TraitSetRow
+from host_agent.store.schema import HOSTS, INVENTORIES, NODES, SERVICES, SUMS, TRAIT_SETS
 from host_agent.store.transaction import transaction
 from tests.host_agent.facts import GIB, machine, record, uuid
-from tests.host_agent.store.fleet import DOWN_AFTER, HOSTS, SERVICES, age, claim, enlist, host
+from tests.host_agent.store.fleet import DOWN_AFTER, age, claim, enlist, host
 from tests.host_agent.store.workloads import discovery, report, vm
 
-INVENTORIES, NODES, SUMS, TRAIT_SETS = (
-    cast(Table, model.__table__) for model in (HostInventoryRow, NodeInventoryRow, InventorySumRow, TraitSetRow)
-)
 COMPLETE: dict[str, Any] = {
     "pcpus": 0,
     "reserved_host_cpus": 1,

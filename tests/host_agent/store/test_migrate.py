@@ -21,7 +21,7 @@ from host_agent import store
 from host_agent.errors import SchemaOutdated, SchemaTooNew, StoreError
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
-from host_agent.store.schema import Base
+from host_agent.store.schema import METADATA
 from host_agent.store.transaction import transaction
 from tests.host_agent.facts import record
 from tests.host_agent.store.fleet import enlist, host
@@ -47,7 +47,7 @@ def test_a_fresh_database_is_empty_and_outdated(bare: Engine) -> None:
 def test_upgrading_makes_every_table_and_twice_changes_nothing(bare: Engine) -> None:
     for _ in range(2):
         migrate.upgrade(bare)
-        assert set(inspect(bare).get_table_names()) == {*Base.metadata.tables, "alembic_version"}
+        assert set(inspect(bare).get_table_names()) == {*METADATA.tables, "alembic_version"}
         assert migrate.current(bare) == migrate.head()
         migrate.require_current(bare)
     assert not migrate.is_empty(bare)

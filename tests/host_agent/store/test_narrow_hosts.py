@@ -16,8 +16,9 @@ from host_agent import store
 from host_agent.errors import UnknownMarker
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
+from host_agent.store.schema import HOSTS
 from tests.host_agent.facts import record, uuid
-from tests.host_agent.store.fleet import HOSTS, enlist
+from tests.host_agent.store.fleet import enlist
 
 VALUES: dict[str, list[Any]] = {
     "hypervisor_hostname": ["a", "B", "a-1", "ä", "a"],

@@ -9,8 +9,9 @@ from sqlalchemy import text, update
 from host_agent import store
 from host_agent.resource_usage import MEMORY
 from host_agent.store.engine import Engine
+from host_agent.store.schema import HOSTS
 from tests.host_agent.facts import record, uuid
-from tests.host_agent.store.fleet import DOWN_AFTER, HOSTS, claim, copy_all
+from tests.host_agent.store.fleet import DOWN_AFTER, claim, copy_all
 
 IN_A_ZONE = """
 SELECT SUM(memory_mb_used)*100/SUM(memory_mb) FROM compute_host WHERE host IN

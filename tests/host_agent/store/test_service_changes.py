@@ -15,9 +15,9 @@ from host_agent import store
 from host_agent.errors import HostNotFound, LeaseLost, ServiceInUse, ServiceNotFound
 from host_agent.store import migrate
 from host_agent.store.engine import Engine
-from host_agent.store.schema import FoundWorkloadRow, HostInventoryRow
+from host_agent.store.schema import EVENTS, FOUND_WORKLOADS, INVENTORIES
 from tests.host_agent.facts import record, uuid
-from tests.host_agent.store.fleet import DOWN_AFTER, EVENTS, age, beat, claim, codes, enlist, host
+from tests.host_agent.store.fleet import DOWN_AFTER, age, beat, claim, codes, enlist, host
 from tests.host_agent.store.workloads import discovery, move, report, used, vm
 
 GONE: list[int | str] = ["00000000-0000-4000-8000-999999999999", 999_999, -1, "nonsense"]
@@ -160,7 +160,7 @@ class TestDeleting:
         assert hosts(engine) == services(engine) == ["node-2"]
         assert store.get_aggregate(engine, made.id).hosts == ("node-2",)
         assert store.host_usage(engine, uuid(1)) is None
-        assert [count(engine, table) for table in (HostInventoryRow, FoundWorkloadRow)] == [1, 1]
+        assert [count(engine, table) for table in (INVENTORIES, FOUND_WORKLOADS)] == [1, 1]
         assert told(engine, 1) == [
             (
                 "host-deleted",

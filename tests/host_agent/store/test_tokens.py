@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from host_agent import store
 from host_agent.errors import TokenExists, TokenNotFound
 from host_agent.store.engine import Engine
-from host_agent.store.schema import ApiTokenRow
+from host_agent.store.schema import API_TOKENS
 
 
 def test_its_bearer_is_known_by_it(engine: Engine) -> None:
@@ -28,7 +28,7 @@ def test_the_database_does_not_have_it(engine: Engine) -> None:
     token = store.create_token(engine, "grafana", "reader")
 
     with engine.connect() as connection:
-        (row,) = connection.execute(select(*ApiTokenRow.__table__.columns)).all()
+        (row,) = connection.execute(select(*API_TOKENS.columns)).all()
     assert not [value for value in row if token in str(value)]
     assert len(token) >= 43, "256 bits"
 

@@ -8,15 +8,15 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from sqlalchemy import Table, event, select, update
+from sqlalchemy import event, select, update
 
 from host_agent import store
 from host_agent.errors import HostRetired
 from host_agent.store.engine import Engine
-from host_agent.store.schema import ComputeHostRow, FoundWorkloadRow
+from host_agent.store.schema import FOUND_WORKLOADS, HOSTS
 from host_agent.usage import INCOMING, ORPHAN, RECORDED
 from host_agent.workloads.discovery import SeenEngine
 from host_agent.workloads.engine import UNREADABLE, EngineReport
@@ -25,9 +25,6 @@ from os_capability import CpuSet
 from tests.host_agent.facts import machine, record, uuid
 from tests.host_agent.store.fleet import age, claim, codes, enlist, host
 from tests.host_agent.store.workloads import GIB, USED, discovery, move, report, used, vm, vm_uuid
-
-HOSTS = cast(Table, ComputeHostRow.__table__)
-FOUND = cast(Table, FoundWorkloadRow.__table__)
 
 
 @contextmanager
@@ -46,7 +43,9 @@ def statements(engine: Engine) -> Iterator[list[str]]:
 
 def found_rows(engine: Engine) -> list[dict[str, Any]]:
     with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(select(FOUND).order_by(FOUND.c.uuid)).mappings()]
+        return [
+            dict(row) for row in connection.execute(select(FOUND_WORKLOADS).order_by(FOUND_WORKLOADS.c.uuid)).mappings()
+        ]
 
 
 def test_the_real_case_of_a_finished_evacuation(engine: Engine) -> None:

@@ -17,11 +17,12 @@ from host_agent.api.nova import hypervisors
 from host_agent.api.operation import Operation
 from host_agent.settings import Settings
 from host_agent.store.engine import Engine
+from host_agent.store.schema import HOSTS, SERVICES
 from tests.host_agent.api.conftest import client
 from tests.host_agent.api.nova.asking import fault, fits
 from tests.host_agent.api.nova.hypervisors import HYPERVISORS, ask, ids, told
 from tests.host_agent.facts import record, uuid
-from tests.host_agent.store.fleet import BOOT, HOSTS, SERVICES, age, claim, enlist
+from tests.host_agent.store.fleet import BOOT, age, claim, enlist
 from tests.host_agent.store.workloads import discovery, report, vm, vm_uuid
 
 BRIEF = {"id", "hypervisor_hostname", "state", "status"}

@@ -11,9 +11,10 @@ from sqlalchemy import update
 
 from host_agent import store
 from host_agent.store.engine import Engine
+from host_agent.store.schema import HOSTS, SERVICES
 from os_capability import Host
 from tests.host_agent.facts import machine, record
-from tests.host_agent.store.fleet import HOSTS, SERVICES, age, enlist, host
+from tests.host_agent.store.fleet import age, enlist, host
 
 DOCUMENT = "/v1/hosts/node-1/document"
 

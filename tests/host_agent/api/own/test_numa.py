@@ -4,23 +4,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from falcon import testing
 from jsonschema import validate
-from sqlalchemy import Table, update
+from sqlalchemy import update
 
 from host_agent import store
 from host_agent.api.own import numa
 from host_agent.store.engine import Engine
-from host_agent.store.schema import ComputeHostRow
+from host_agent.store.schema import HOSTS
 from host_agent.workloads.workload import HeldPages
 from os_capability import CpuSet, Host
 from tests.host_agent.facts import GIB, cpu_of, machine, record, uuid
 from tests.host_agent.store.workloads import report, vm
 
 MIB = 1024**2
-TABLE = cast(Table, ComputeHostRow.__table__)
 
 
 def shown(api: testing.TestClient, name: str = "node-1") -> Any:
@@ -106,7 +105,7 @@ def test_cores_of_different_kinds_are_told_one_by_one(api: testing.TestClient, f
 def test_a_host_that_has_told_nothing_has_no_nodes(api: testing.TestClient, fleet: Engine) -> None:
     store.upsert(fleet, record())
     with fleet.begin() as connection:
-        connection.execute(update(TABLE).values(facts=None, facts_at=None, numa_topology=None))
+        connection.execute(update(HOSTS).values(facts=None, facts_at=None, numa_topology=None))
 
     body = shown(api)
 
