@@ -89,7 +89,7 @@ def test_one_that_hangs_is_stopped_with_all_it_started(folder: Path) -> None:
 
 
 WITH_A_THREAD_THAT_WAITS = """
-import contextlib, sys, threading, time
+import atexit, contextlib, sys, threading, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from os_capability.command import run
@@ -99,8 +99,10 @@ def wait():
     with contextlib.suppress(SourceUnreadable):
         run("lscpu", [], 300)
 
+known = atexit._ncallbacks()
 threading.Thread(target=wait, daemon=True).start()
-while not Path(sys.argv[2]).exists():
+# The program may be quicker than the thread that started it, and has to remember that.
+while not Path(sys.argv[2]).exists() or atexit._ncallbacks() == known:
     time.sleep(0.01)
 """
 
