@@ -12,8 +12,8 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What an installed package comes with: without it every start of an editable install compiles its sources anew.
 COMPILE := $(BIN)/python -m compileall -q os_capability host_agent migrations
 
-# Most tests wait for a process or a server: more of them at a time than there are cores.
-WORKERS := 3
+# Tests at a time. Many hold a daemon to seconds: more of them than there are cores, and it is the machine that is tested.
+WORKERS := 2
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-api test-clients test-engines test-galera test-placement test-restart test-systemd check format bench bench-peers samples api-samples hosts fuzz deb clean

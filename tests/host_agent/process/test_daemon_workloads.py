@@ -35,7 +35,8 @@ def docker(agent: HostAgent) -> Iterator[RecordedEngine]:
 def agent(agent: HostAgent) -> HostAgent:
     agent.environment |= {
         "OS_CAPABILITY_WORKLOADS__DOCKER_SOCKET": f"/{SOCKET}",
-        "OS_CAPABILITY_WORKLOADS__TIME_LIMIT": "0.5",
+        # For a machine that is busy with other tests.
+        "OS_CAPABILITY_WORKLOADS__TIME_LIMIT": "30",
         "OS_CAPABILITY_WORKLOADS__ENGINES": "docker,cgroups",
     }
     return agent
@@ -81,17 +82,17 @@ def test_what_runs_is_found_counted_and_explained(
 def test_an_engine_that_hangs_delays_nothing_and_what_it_told_stands(
     agent: HostAgent, docker: RecordedEngine, eventually: Eventually
 ) -> None:
-    process = agent.start("run")
+    process = agent.start("run", OS_CAPABILITY_WORKLOADS__TIME_LIMIT="2")
     eventually(lambda: row(agent).get("no_of_containers") == len(docker.list))
 
     docker.open.clear()
-    eventually(lambda: told_by_docker(agent)["age_seconds"] >= 1)
+    eventually(lambda: "no answer within 2 s" in (told_by_docker(agent)["reason"] or ""))
     hung = row(agent)
     assert hung["no_of_containers"] == len(docker.list)
-    assert "no answer within 0.5 s" in told_by_docker(agent)["reason"]
+    assert told_by_docker(agent)["age_seconds"] >= 1
     eventually(lambda: row(agent)["updated_at"] > hung["updated_at"])
     status = agent("status")
-    assert "docker cannot be asked: no answer within 0.5 s" in status.out
+    assert "docker cannot be asked: no answer within 2 s" in status.out
     assert status.code == 0, "the agent is well: it is the engine that is not"
 
     docker.open.set()
